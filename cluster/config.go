@@ -1,0 +1,35 @@
+package cluster
+
+import (
+	"log/slog"
+
+	"flotilla"
+	"flotilla/consensus"
+)
+
+// Config is what a Server needs to be told. Everything else is in the directory.
+type Config struct {
+	Cluster string          // the cluster's id: nodes with another one are not talked to
+	Self    flotilla.NodeID // this node
+	// Members are the nodes that the cluster is made of when it starts for the
+	// first time, this one among them, the same on each. Later the directory rules.
+	Members  []flotilla.NodeInfo
+	Groups   int // groups that own slots, besides the directory; used at the first start
+	Replicas int // copies of each group; used at the first start
+
+	Machines  map[flotilla.System]flotilla.Machine
+	Disk      consensus.Disk
+	Transport Transport
+	Log       *slog.Logger
+	Version   string
+
+	TickMillis     flotilla.Millis // zero means 50
+	ElectionTicks  int             // zero means 12: an election starts after 600 to 1200 ms of silence
+	HeartbeatTicks int             // zero means 2
+}
+
+// Default numbers of groups and replicas.
+const (
+	DefaultGroups   = 1
+	DefaultReplicas = 3
+)
