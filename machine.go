@@ -32,6 +32,9 @@ type Tx struct {
 	Time  Millis // the leader's stamp: never less than that of the entry before
 	// Ordinal numbers the commands of an entry, from 1; 0 during Begin.
 	Ordinal int
+	// NoRoom says that a replica's disk is nearly full: commands that make the
+	// data grow are to be answered with an error; what shrinks it goes on.
+	NoRoom bool
 	// Emit tells this node's subscribers of an event. It is nil when nobody
 	// listens, and must not influence the state. Event.Key and Body are copied.
 	Emit func(Event)

@@ -21,7 +21,8 @@ type Write struct {
 // Log is one group's log on disk, as raft reads it. InitialState returns the
 // HardState that was stored (nil if none) and an empty ConfState, and Snapshot
 // returns raft.ErrSnapshotTemporarilyUnavailable: both live in the state, and the
-// Group supplies them. Right after Create, FirstIndex is 2 and Term(1) is 1.
+// Group supplies them. Right after Create with initial keys, FirstIndex is 2 and
+// Term(1) is 1; without, FirstIndex is 1 and Term(0) is 0.
 type Log interface {
 	raft.Storage
 }
@@ -65,8 +66,10 @@ type Disk interface {
 	// Groups returns the groups that were found or created, with replica ids,
 	// in order of group.
 	Groups() []Replica
-	// Create makes an empty replica, durably: its state at index 1, term 1.
-	Create(replica Replica) error
+	// Create makes a replica, durably (its state too: flushed). With initial keys it is one of a
+	// group's first copies: they are its state at index 1, term 1, time 0. Without,
+	// it is at index 0, term 0 (FirstIndex 1), and waits for a snapshot.
+	Create(replica Replica, initial []KeyValue) error
 	// Remove forgets a group's log and state, durably.
 	Remove(group flotilla.GroupID) error
 	// Log and State return what belongs to a group that is in Groups.
@@ -91,6 +94,9 @@ type Disk interface {
 	Stats() DiskStats
 	Close() error
 }
+
+// KeyValue is one key of a state with its value.
+type KeyValue struct{ Key, Value []byte }
 
 // Replica names a group's copy.
 type Replica struct {
@@ -120,7 +126,7 @@ type DiskStats struct {
 
 // WriteSnapshot streams all of a view to w in the form that Disk.Stage reads:
 //
-//	"FLSNAP1\n" mark:index u64 term u64 time i64 | chunk... | end chunk
+//	"FLSNAP1\n" mark:index u64 term u64 time i64, crc32c u32 of all before | chunk... | end chunk
 //	chunk: count u32, bytes u32, crc32c u32, then count x (key len uvarint, value len uvarint, key, value)
 //	end chunk: count 0, bytes 8, crc32c of the total number of keys u64, little endian like all the rest
 func WriteSnapshot(w io.Writer, view View) error { return writeSnapshot(w, view) }
