@@ -1,0 +1,264 @@
+package consensus
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"flotilla"
+
+	"go.etcd.io/raft/v3"
+	"go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+)
+
+// Config is what a Group needs to be told.
+type Config struct {
+	Group    flotilla.GroupID
+	Replica  flotilla.ReplicaID
+	Log      Log
+	State    State
+	Machines map[flotilla.System]flotilla.Machine
+	// ElectionTicks and HeartbeatTicks are counted in calls of Tick.
+	ElectionTicks  int
+	HeartbeatTicks int
+	// MaxInFlight is how many entries of a leader may be on their way at a time;
+	// what arrives meanwhile waits, and shares the next entry. Zero means 2.
+	MaxInFlight int
+	// Emit tells of machines' events; Listens says for which systems anyone cares.
+	Emit    func(flotilla.Event)
+	Listens func(flotilla.System) bool
+}
+
+// Limits of Raft's own queues, per group.
+const (
+	maxMessageBytes     = 1 << 20
+	maxInflightMessages = 256
+	maxInflightBytes    = 32 << 20
+	maxUncommittedBytes = 64 << 20
+	maxCommittedBytes   = 16 << 20
+	// MaxWaitingBytes is how much may wait on the leader for the next entry.
+	MaxWaitingBytes = 64 << 20
+	// readRetryTicks is when a read round that was not confirmed is started again.
+	readRetryTicks = 10
+)
+
+// Group is one replica of one group, as a value that is stepped. It is not safe
+// for concurrent use. See Ready for what its driver must do.
+type Group struct {
+	id      flotilla.GroupID
+	replica flotilla.ReplicaID
+	raw     *raft.RawNode
+	log     Log
+	state   State
+	members Members
+	apply   *applier
+
+	waiting      [][]byte // parcels for the next entry; only while leading
+	waitingBytes int
+	inFlight     int // entries with commands proposed in this term and not yet applied
+	maxInFlight  int
+	term         uint64 // in which the fields above were filled
+	noRoom       bool
+
+	reads readRounds
+}
+
+// readRounds counts the confirmations that linearizable reads wait for. A read
+// joins the next round to be started; each confirmed round confirms those before.
+type readRounds struct {
+	wanted    bool
+	started   uint64 // the newest round asked for
+	ticks     int    // since then
+	confirmed uint64
+	index     uint64 // what the confirmed round's reads must have applied
+	seed      uint64 // makes contexts unique over restarts
+}
+
+// Open returns a replica that goes on from what is on its disk. readSeed makes
+// the read rounds' names unique: no two lives of a replica should share one.
+func Open(cfg Config, readSeed uint64) (*Group, error) {
+	members, err := DecodeMembers(cfg.State.Get)
+	if err != nil {
+		return nil, fmt.Errorf("read members of %v: %w", cfg.Group, err)
+	}
+	g := &Group{id: cfg.Group, replica: cfg.Replica, log: cfg.Log, state: cfg.State, members: members,
+		maxInFlight: max(cfg.MaxInFlight, 1), reads: readRounds{seed: readSeed}}
+	if cfg.MaxInFlight == 0 {
+		g.maxInFlight = 2
+	}
+	if g.apply, err = newApplier(cfg); err != nil {
+		return nil, fmt.Errorf("read sessions of %v: %w", cfg.Group, err)
+	}
+	if err := cfg.State.Err(); err != nil {
+		return nil, fmt.Errorf("read state of %v: %w", cfg.Group, err)
+	}
+	g.raw, err = raft.NewRawNode(&raft.Config{
+		ID:                        uint64(cfg.Replica),
+		ElectionTick:              cfg.ElectionTicks,
+		HeartbeatTick:             cfg.HeartbeatTicks,
+		Storage:                   &groupLog{Log: cfg.Log, group: g},
+		Applied:                   cfg.State.Mark().Index,
+		MaxSizePerMsg:             maxMessageBytes,
+		MaxCommittedSizePerReady:  maxCommittedBytes,
+		MaxUncommittedEntriesSize: maxUncommittedBytes,
+		MaxInflightMsgs:           maxInflightMessages,
+		MaxInflightBytes:          maxInflightBytes,
+		CheckQuorum:               true,
+		PreVote:                   true,
+		DisableProposalForwarding: true,
+		StepDownOnRemoval:         true,
+		Logger:                    quietLogger{},
+	})
+	return g, err
+}
+
+// groupLog adds to the log on disk what only the state knows.
+type groupLog struct {
+	Log
+	group *Group
+}
+
+// InitialState returns the stored HardState, never behind what was applied: a
+// state may be durable ahead of the HardState, and Raft would refuse to start.
+func (l *groupLog) InitialState() (*raftpb.HardState, *raftpb.ConfState, error) {
+	hard, _, err := l.Log.InitialState()
+	if err != nil {
+		return nil, nil, err
+	}
+	hard = proto.CloneOf(hard)
+	if hard == nil {
+		hard = &raftpb.HardState{}
+	}
+	mark := l.group.state.Mark()
+	commit, term := max(hard.GetCommit(), mark.Index), max(hard.GetTerm(), mark.Term)
+	if term > hard.GetTerm() {
+		hard.Vote = nil
+	}
+	hard.Commit, hard.Term = &commit, &term
+	return hard, l.group.members.Conf, nil
+}
+
+// Snapshot describes the state as it is now; its content is streamed by the
+// driver, which takes the view and corrects the description to match it.
+func (l *groupLog) Snapshot() (*raftpb.Snapshot, error) {
+	mark := l.group.state.Mark()
+	if mark.Index == 0 {
+		return nil, raft.ErrSnapshotTemporarilyUnavailable
+	}
+	return &raftpb.Snapshot{Metadata: &raftpb.SnapshotMetadata{Index: &mark.Index, Term: &mark.Term, ConfState: l.group.members.Conf}}, nil
+}
+
+// Tick tells that one tick has passed.
+func (g *Group) Tick() {
+	g.raw.Tick()
+	g.reads.ticks++
+}
+
+// Step takes a message from another replica. Raft ignores what is out of date.
+func (g *Group) Step(m *raftpb.Message) { _ = g.raw.Step(m) }
+
+// Submit takes a parcel's bytes for the next entry, and reports whether this
+// replica leads and has space. The group keeps the bytes.
+func (g *Group) Submit(parcel []byte) bool {
+	if !g.IsLeader() || g.waitingBytes+len(parcel) > MaxWaitingBytes {
+		return false
+	}
+	g.waiting = append(g.waiting, parcel)
+	g.waitingBytes += len(parcel)
+	return true
+}
+
+// JoinRead returns the number of the round that a read arriving now waits for:
+// it may look at the state once Confirmed has reached that round, and the state
+// the index that came with it.
+func (g *Group) JoinRead() uint64 {
+	g.reads.wanted = true
+	return g.reads.started + 1
+}
+
+// Confirmed returns the newest confirmed read round and its index.
+func (g *Group) Confirmed() (round, index uint64) { return g.reads.confirmed, g.reads.index }
+
+// Advance starts what waits: an entry of all waiting parcels if few enough are
+// on their way, an empty one if a machine's deadline has come, a read round.
+func (g *Group) Advance(now flotilla.Millis) {
+	status := g.raw.BasicStatus()
+	isLeader := status.RaftState == raft.StateLeader
+	if !isLeader || status.GetTerm() != g.term {
+		g.inFlight = 0
+		g.term = status.GetTerm()
+		if !isLeader {
+			g.waiting, g.waitingBytes = nil, 0
+		}
+	}
+	for isLeader && g.inFlight < g.maxInFlight && (len(g.waiting) > 0 || g.apply.isDue(now) && g.inFlight == 0) {
+		if !g.propose(now) {
+			break
+		}
+	}
+	g.startRead(status.Lead != raft.None)
+}
+
+// propose makes one entry of what waits.
+func (g *Group) propose(now flotilla.Millis) bool {
+	size, count := entryHeaderSize, 0
+	for _, p := range g.waiting {
+		if count > 0 && size+len(p) > MaxEntryBytes {
+			break
+		}
+		size += len(p) + binary.MaxVarintLen32
+		count++
+	}
+	flags := byte(0)
+	if g.noRoom {
+		flags |= flagNoRoom
+	}
+	data := appendEntryHeader(make([]byte, 0, size), flags, now)
+	for _, p := range g.waiting[:count] {
+		data = appendBytes(data, p)
+	}
+	if err := g.raw.Propose(data); err != nil {
+		return false // a transfer is under way, or too much is uncommitted: they go on waiting
+	}
+	for _, p := range g.waiting[:count] {
+		g.waitingBytes -= len(p)
+	}
+	g.waiting = g.waiting[:copy(g.waiting, g.waiting[count:])]
+	g.inFlight++
+	return true
+}
+
+// startRead asks for a confirmation if reads wait for one that was not asked
+// for, or that was asked for so long ago that it must be lost.
+func (g *Group) startRead(hasLeader bool) {
+	r := &g.reads
+	isOpen := r.started > r.confirmed
+	if !hasLeader || !isOpen && !r.wanted || isOpen && r.ticks < readRetryTicks {
+		return
+	}
+	r.started++
+	r.wanted, r.ticks = false, 0
+	context := binary.BigEndian.AppendUint64(nil, uint64(g.replica))
+	context = binary.BigEndian.AppendUint64(context, r.seed)
+	g.raw.ReadIndex(binary.BigEndian.AppendUint64(context, r.started))
+}
+
+// ErrLog is wrapped by errors that come from damaged bytes in log or state.
+var ErrLog = errors.New("consensus: the log or the state is damaged")
+
+// quietLogger drops Raft's chatter; broken invariants stop the program.
+type quietLogger struct{}
+
+func (quietLogger) Debug(...any)              {}
+func (quietLogger) Debugf(string, ...any)     {}
+func (quietLogger) Error(...any)              {}
+func (quietLogger) Errorf(string, ...any)     {}
+func (quietLogger) Info(...any)               {}
+func (quietLogger) Infof(string, ...any)      {}
+func (quietLogger) Warning(...any)            {}
+func (quietLogger) Warningf(string, ...any)   {}
+func (quietLogger) Fatal(v ...any)            { panic(fmt.Sprint(v...)) }
+func (quietLogger) Fatalf(f string, v ...any) { panic(fmt.Sprintf(f, v...)) }
+func (quietLogger) Panic(v ...any)            { panic(fmt.Sprint(v...)) }
+func (quietLogger) Panicf(f string, v ...any) { panic(fmt.Sprintf(f, v...)) }
