@@ -1,0 +1,22 @@
+package store
+
+// Limits of the store. What exceeds one is answered with an error and changes
+// nothing.
+const (
+	// MaxKeyBytes is the longest key: "ERR key is longer than 65536 bytes".
+	MaxKeyBytes = 64 << 10
+	// MaxArgumentBytes is the longest argument that a door reads.
+	MaxArgumentBytes = 64 << 20
+	// MaxCommandBytes bounds one encoded command, a MULTI body too:
+	// "ERR command is larger than 16777216 bytes".
+	MaxCommandBytes = 16 << 20
+	// MaxStringBytes is how long a string value may grow by APPEND, SETRANGE,
+	// SETBIT and the like: "ERR string exceeds maximum allowed size
+	// (proto-max-bulk-len)".
+	MaxStringBytes = 64 << 20
+	// MaxReplyBytes bounds one reply: "ERR reply is larger than 536870912 bytes".
+	MaxReplyBytes = 512 << 20
+	// maxExpiredPerEntry is how many keys one entry deletes because they expired;
+	// the rest waits for the next entry, unseen by commands.
+	maxExpiredPerEntry = 1000
+)

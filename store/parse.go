@@ -1,0 +1,142 @@
+package store
+
+import (
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+)
+
+// parseInt reads a 64-bit integer as Redis does: no spaces, no plus, no leading
+// zero, no "-0".
+func parseInt(b []byte) (n int64, ok bool) {
+	if len(b) == 0 || len(b) > 20 {
+		return 0, false
+	}
+	digits, isNegative := b, b[0] == '-'
+	if isNegative {
+		digits = b[1:]
+	}
+	if len(digits) == 0 || digits[0] == '0' && (len(digits) > 1 || isNegative) {
+		return 0, false
+	}
+	var u uint64
+	for _, d := range digits {
+		if d < '0' || d > '9' || u > math.MaxUint64/10 {
+			return 0, false
+		}
+		next := u*10 + uint64(d-'0')
+		if next < u*10 {
+			return 0, false
+		}
+		u = next
+	}
+	switch {
+	case isNegative && u <= 1<<63:
+		return -int64(u), true
+	case !isNegative && u <= math.MaxInt64:
+		return int64(u), true
+	}
+	return 0, false
+}
+
+// parseUint reads a cursor.
+func parseUint(b []byte) (uint64, bool) {
+	n, err := strconv.ParseUint(string(b), 10, 64)
+	return n, err == nil
+}
+
+// parseFloat reads a double as Redis does by strtod: inf and hexadecimal are
+// allowed, nan, spaces and what does not fit are not.
+func parseFloat(b []byte) (float64, bool) {
+	if len(b) == 0 || len(b) > 512 {
+		return 0, false
+	}
+	s := string(b)
+	if strings.ContainsAny(s, "_ ") {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil && isHex(s) && !strings.ContainsAny(s, "pP") {
+		f, err = strconv.ParseFloat(s+"p0", 64)
+	}
+	if err != nil || math.IsNaN(f) {
+		return 0, false
+	}
+	if f == 0 && !isZero(s) {
+		return 0, false // too small
+	}
+	return f, true
+}
+
+func isHex(s string) bool { return strings.Contains(s, "0x") || strings.Contains(s, "0X") }
+
+// isZero says whether a number in text is written as zero.
+func isZero(s string) bool {
+	if isHex(s) {
+		return true
+	}
+	for _, r := range s {
+		if r == 'e' || r == 'E' {
+			break
+		}
+		if '1' <= r && r <= '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// longDoubleBits is the mantissa of the long double in which Redis on x86 adds
+// for INCRBYFLOAT and HINCRBYFLOAT; in it 0.1 + 0.2 still prints as 0.3.
+const longDoubleBits = 64
+
+// parseLongDouble reads a number for an INCRBYFLOAT. ok is false for what is not
+// a number; infinite is then looked at by addLongDouble.
+func parseLongDouble(b []byte) (x *big.Float, ok bool) {
+	if len(b) == 0 || len(b) > 256 {
+		return nil, false
+	}
+	s := string(b)
+	if f, err := strconv.ParseFloat(s, 64); err == nil && math.IsInf(f, 0) {
+		return new(big.Float).SetPrec(longDoubleBits).SetInf(f < 0), true
+	}
+	if _, ok := parseFloat(b); !ok {
+		return nil, false
+	}
+	if isHex(s) && !strings.ContainsAny(s, "pP") {
+		s += "p0"
+	}
+	x, _, err := big.ParseFloat(s, 0, longDoubleBits, big.ToNearestEven)
+	if err != nil {
+		return nil, false
+	}
+	return x, true
+}
+
+// addLongDouble adds, and returns false if the sum is no finite number.
+func addLongDouble(a, b *big.Float) (*big.Float, bool) {
+	if a.IsInf() || b.IsInf() {
+		return nil, false
+	}
+	return new(big.Float).SetPrec(longDoubleBits).Add(a, b), true
+}
+
+// appendLongDouble formats with 17 digits behind the point, less trailing zeros.
+func appendLongDouble(dst []byte, x *big.Float) []byte {
+	start := len(dst)
+	dst = x.Append(dst, 'f', 17)
+	for dst[len(dst)-1] == '0' {
+		dst = dst[:len(dst)-1]
+	}
+	if dst[len(dst)-1] == '.' {
+		dst = dst[:len(dst)-1]
+	}
+	if string(dst[start:]) == "-0" {
+		dst = append(dst[:start], '0')
+	}
+	return dst
+}
+
+// upper returns an ASCII text in upper case.
+func upper(s string) string { return strings.ToUpper(s) }

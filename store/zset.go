@@ -1,0 +1,4 @@
+package store
+
+// zsetCommands returns the family's part of the table.
+func zsetCommands() []*Command { return zsetTable }
