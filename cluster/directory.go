@@ -14,15 +14,15 @@ import (
 type Directory struct {
 	// Version grows by one with each change; 0 is a directory that is still empty.
 	Version uint64
-	Nodes   []Node  // in order of ID
+	Nodes   []Member  // in order of ID
 	Groups  []Group // in order of ID, the directory first
 	// Slots says who owns each slot. Before the bootstrap it is all 0.
 	Slots    [flotilla.Slots]flotilla.GroupID
 	Settings map[string]string
 }
 
-// Node is a node as the directory has it.
-type Node struct {
+// Member is a node as the directory has it.
+type Member struct {
 	ID         flotilla.NodeID
 	Host       string // where clients reach it
 	StorePort  int
@@ -70,11 +70,11 @@ const (
 	maxDirectoryWeight = 1_000_000
 )
 
-// Node returns the node of that id.
-func (d *Directory) Node(id flotilla.NodeID) (Node, bool) {
+// Member returns the node of that id.
+func (d *Directory) Member(id flotilla.NodeID) (Member, bool) {
 	i, ok := slices.BinarySearchFunc(d.Nodes, id, compareNode)
 	if !ok {
-		return Node{}, false
+		return Member{}, false
 	}
 	return d.Nodes[i], true
 }
@@ -100,8 +100,8 @@ func (d *Directory) SlotCounts() map[flotilla.GroupID]int {
 // firstDirectory makes the picture that a new cluster starts with: copies placed
 // by placeGroups, slots dealt out evenly, each copy numbered as its node. All
 // nodes that are told the same make the same one.
-func firstDirectory(nodes []Node, groups, replicas int, settings map[string]string) *Directory {
-	d := &Directory{Nodes: slices.SortedFunc(slices.Values(nodes), func(a, b Node) int { return compareNode(a, b.ID) })}
+func firstDirectory(nodes []Member, groups, replicas int, settings map[string]string) *Directory {
+	d := &Directory{Nodes: slices.SortedFunc(slices.Values(nodes), func(a, b Member) int { return compareNode(a, b.ID) })}
 	ids := make([]flotilla.GroupID, groups+1)
 	for i := range ids {
 		ids[i] = flotilla.GroupID(i)
@@ -173,7 +173,7 @@ func prefixRange(prefix string) (start, end []byte) {
 	return start, end
 }
 
-func compareNode(n Node, id flotilla.NodeID) int {
+func compareNode(n Member, id flotilla.NodeID) int {
 	return compareNumbers(uint64(n.ID), uint64(id))
 }
 

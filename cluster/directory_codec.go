@@ -60,7 +60,7 @@ func decodeDirectory(b []byte) (*Directory, error) {
 	return d, nil
 }
 
-func appendNode(out []byte, n Node) []byte {
+func appendNode(out []byte, n Member) []byte {
 	out = binary.AppendUvarint(out, uint64(n.ID))
 	out = appendText(out, n.Host)
 	out = binary.AppendUvarint(out, uint64(n.StorePort))
@@ -150,8 +150,8 @@ func (in *directoryBytes) text(limit uint64) string {
 	return text
 }
 
-func (in *directoryBytes) node() Node {
-	return Node{
+func (in *directoryBytes) node() Member {
+	return Member{
 		ID:         flotilla.NodeID(in.uvarint()),
 		Host:       in.text(maxAddressBytes),
 		StorePort:  int(in.upTo(65535)),
@@ -270,7 +270,7 @@ func (d *Directory) checkReplicas(g Group) error {
 		return errors.New("directory: a group has no copies")
 	}
 	for i, r := range g.Replicas {
-		if _, ok := d.Node(r.Node); !ok {
+		if _, ok := d.Member(r.Node); !ok {
 			return errors.New("directory: a copy is on an unknown node")
 		}
 		if r.ID == 0 || i > 0 && g.Replicas[i-1].Node >= r.Node {

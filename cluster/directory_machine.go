@@ -286,7 +286,7 @@ func bootstrapCommand(first *Directory) []byte {
 	return append(directoryCommand(directoryBootstrap, 0), first.Encode()...)
 }
 
-func putNodeCommand(ifVersion uint64, n Node) []byte {
+func putNodeCommand(ifVersion uint64, n Member) []byte {
 	return appendNode(directoryCommand(directoryPutNode, ifVersion), n)
 }
 

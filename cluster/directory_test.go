@@ -90,7 +90,7 @@ func TestDirectoryBootstrapsOnce(t *testing.T) {
 func TestDirectoryChanges(t *testing.T) {
 	state := bootstrapped(t)
 	accepted := [][]byte{
-		putNodeCommand(1, Node{ID: 4, Host: "h", PeerAddr: "h:7001", Weight: 50}),
+		putNodeCommand(1, Member{ID: 4, Host: "h", PeerAddr: "h:7001", Weight: 50}),
 		setDrainingCommand(0, 2, true),
 		setSettingCommand(0, "a", "b"),
 		setSettingCommand(0, "store.maxkeys", ""),
@@ -104,7 +104,7 @@ func TestDirectoryChanges(t *testing.T) {
 		}
 	}
 	d := readDirectory(state)
-	node, _ := d.Node(2)
+	node, _ := d.Member(2)
 	group, _ := d.Group(2)
 	if len(d.Nodes) != 4 || !node.IsDraining || !slices.Equal(group.Holders(), []flotilla.NodeID{1, 2, 4}) ||
 		!maps.Equal(d.Settings, map[string]string{"a": "b"}) || d.Slots[16383] != 9 || d.Slots[16382] != 4 {
@@ -129,7 +129,7 @@ func TestDirectoryRefusesWhatBreaksIt(t *testing.T) {
 		"two copies on a node": setReplicasCommand(0, Group{ID: 1, Replicas: []ReplicaAt{{1, 1}, {1, 5}}}),
 		"stolen replica id":    setReplicasCommand(0, Group{ID: 1, Replicas: []ReplicaAt{{1, 2}, {3, 3}}}),
 		"one id twice":         setReplicasCommand(0, Group{ID: 7, Replicas: []ReplicaAt{{1, 1}, {2, 1}}}),
-		"node 0":               putNodeCommand(0, Node{}),
+		"node 0":               putNodeCommand(0, Member{}),
 		"draining nobody":      setDrainingCommand(0, 9, true),
 		"nameless setting":     setSettingCommand(0, "", "x"),
 		"long setting":         setSettingCommand(0, "x", string(make([]byte, MaxSettingValue+1))),
@@ -195,7 +195,7 @@ func FuzzDirectoryBytes(f *testing.F) {
 }
 
 func FuzzDirectoryCommand(f *testing.F) {
-	f.Add(putNodeCommand(1, Node{ID: 4, Host: "h", PeerAddr: "h:7001"}))
+	f.Add(putNodeCommand(1, Member{ID: 4, Host: "h", PeerAddr: "h:7001"}))
 	f.Add(setReplicasCommand(0, Group{ID: 2, Replicas: []ReplicaAt{{1, 1}, {2, 2}}}))
 	f.Add(moveSlotsCommand(0, 1, 2, 1))
 	f.Add(setSettingCommand(0, "a", "b"))

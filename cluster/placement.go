@@ -26,7 +26,7 @@ import (
 //
 // The result depends on nothing but the arguments, and not on their order. Nodes
 // that drain or have weight 0 are passed over, unless there are too few others.
-func placeGroups(nodes []Node, groups []flotilla.GroupID, replicas int) map[flotilla.GroupID][]flotilla.NodeID {
+func placeGroups(nodes []Member, groups []flotilla.GroupID, replicas int) map[flotilla.GroupID][]flotilla.NodeID {
 	p := &placement{nodes: eligibleNodes(nodes, replicas), held: map[flotilla.NodeID]int{}}
 	p.placed = make(map[flotilla.GroupID][]flotilla.NodeID, len(groups))
 	replicas = min(replicas, len(p.nodes))
@@ -47,8 +47,8 @@ func placeGroups(nodes []Node, groups []flotilla.GroupID, replicas int) map[flot
 }
 
 // eligibleNodes returns the nodes that may get copies, in order of id.
-func eligibleNodes(nodes []Node, atLeast int) []Node {
-	var good, rest []Node
+func eligibleNodes(nodes []Member, atLeast int) []Member {
+	var good, rest []Member
 	for _, n := range nodes {
 		if n.Weight > 0 && !n.IsDraining {
 			good = append(good, n)
@@ -57,7 +57,7 @@ func eligibleNodes(nodes []Node, atLeast int) []Node {
 		n.Weight = max(n.Weight, 1)
 		rest = append(rest, n)
 	}
-	byID := func(a, b Node) int { return compareNode(a, b.ID) }
+	byID := func(a, b Member) int { return compareNode(a, b.ID) }
 	slices.SortFunc(rest, byID)
 	if missing := atLeast - len(good); missing > 0 {
 		good = append(good, rest[:min(missing, len(rest))]...)
@@ -68,7 +68,7 @@ func eligibleNodes(nodes []Node, atLeast int) []Node {
 
 // placement is the work in progress of placeGroups.
 type placement struct {
-	nodes  []Node // eligible, in order of id
+	nodes  []Member // eligible, in order of id
 	groups []flotilla.GroupID
 	placed map[flotilla.GroupID][]flotilla.NodeID
 	held   map[flotilla.NodeID]int     // copies on a node now

@@ -11,10 +11,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-func equalNodes(n int) []Node {
-	nodes := make([]Node, n)
+func equalNodes(n int) []Member {
+	nodes := make([]Member, n)
 	for i := range nodes {
-		nodes[i] = Node{ID: flotilla.NodeID(i + 1), Weight: DefaultWeight}
+		nodes[i] = Member{ID: flotilla.NodeID(i + 1), Weight: DefaultWeight}
 	}
 	return nodes
 }
@@ -79,7 +79,7 @@ func TestPlacementGivesDistinctNodes(t *testing.T) {
 	})
 }
 
-func drawNodes(t *rapid.T) []Node {
+func drawNodes(t *rapid.T) []Member {
 	nodes := equalNodes(rapid.IntRange(1, 12).Draw(t, "nodes"))
 	for i := range nodes {
 		nodes[i].Weight = uint32(rapid.IntRange(0, 4).Draw(t, "weight")) * 50

@@ -1,0 +1,326 @@
+package cluster
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+
+	"flotilla"
+	"flotilla/consensus"
+
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// A frame is what one node tells another in one go: any number of items, each a
+// kind byte and its fields.
+//
+//	'r' group uvarint | raft message (consensus.AppendMessage)
+//	'p' group uvarint | parcel: length uvarint, bytes      to the leader's node
+//	'o' group uvarint | outcome (consensus.AppendOutcome)  to the parcel's origin
+//	'h' hello, see appendHello                             every heartbeat
+//	'd' directory: length uvarint, bytes                   to who has an older one
+//	'q' id, group, level, after, max age uvarint | commands uvarint, (length, bytes)...   a read
+//	'a' id uvarint | reason: length, bytes | index uvarint | replies: length, bytes       its answer
+//	'b' system u8 | message: length uvarint, bytes         a broadcast
+const (
+	itemRaft      = 'r'
+	itemParcel    = 'p'
+	itemOutcome   = 'o'
+	itemHello     = 'h'
+	itemDirectory = 'd'
+	itemRead      = 'q'
+	itemAnswer    = 'a'
+	itemBroadcast = 'b'
+)
+
+// errFrame says that a frame can not be read; the rest of it is dropped.
+var errFrame = errors.New("cluster: malformed frame")
+
+// frame is a decoded frame. It shares no memory with the bytes it came from.
+type frame struct {
+	from       flotilla.NodeID
+	raft       []raftItem
+	parcels    []parcelItem
+	outcomes   []outcomeItem
+	hello      *hello
+	directory  []byte
+	reads      []readItem
+	answers    []answerItem
+	broadcasts []broadcastItem
+	snapshot   *snapshotItem // a received snapshot; never on the wire
+}
+
+type raftItem struct {
+	group   flotilla.GroupID
+	message *raftpb.Message
+}
+
+type parcelItem struct {
+	group flotilla.GroupID
+	bytes []byte
+}
+
+type outcomeItem struct {
+	group   flotilla.GroupID
+	outcome consensus.Outcome
+}
+
+type readItem struct {
+	id       uint64
+	group    flotilla.GroupID
+	level    flotilla.Level
+	after    uint64
+	maxAge   flotilla.Millis
+	commands [][]byte
+}
+
+type answerItem struct {
+	id      uint64
+	reason  string // empty: here are the replies; else a flotilla.Reason
+	index   uint64
+	replies [][]byte
+}
+
+type broadcastItem struct {
+	system  flotilla.System
+	message []byte
+}
+
+type snapshotItem struct {
+	staged  consensus.Staged
+	message *raftpb.Message
+}
+
+// hello is what each node tells each other several times a second.
+type hello struct {
+	directory  uint64 // version that the node has
+	isDraining bool
+	hasRoom    bool
+	syncMicros uint64        // how long its disk takes for one synced write, smoothed
+	leads      []leadership  // groups that it leads
+	lost       []lostReplica // copies that it lost and wants replaced
+}
+
+type leadership struct {
+	group flotilla.GroupID
+	term  uint64
+}
+
+type lostReplica struct {
+	group   flotilla.GroupID
+	replica flotilla.ReplicaID
+}
+
+func appendUvarints(b []byte, values ...uint64) []byte {
+	for _, v := range values {
+		b = binary.AppendUvarint(b, v)
+	}
+	return b
+}
+
+func appendLengthAnd(b, v []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(v))), v...)
+}
+
+func appendRaftItem(b []byte, group flotilla.GroupID, m *raftpb.Message) []byte {
+	return consensus.AppendMessage(binary.AppendUvarint(append(b, itemRaft), uint64(group)), m)
+}
+
+func appendParcelItem(b []byte, group flotilla.GroupID, parcel []byte) []byte {
+	return appendLengthAnd(binary.AppendUvarint(append(b, itemParcel), uint64(group)), parcel)
+}
+
+func appendOutcomeItem(b []byte, group flotilla.GroupID, o *consensus.Outcome) []byte {
+	return consensus.AppendOutcome(binary.AppendUvarint(append(b, itemOutcome), uint64(group)), o)
+}
+
+func appendReadItem(b []byte, r *readItem) []byte {
+	b = appendUvarints(append(b, itemRead), r.id, uint64(r.group), uint64(r.level), r.after, uint64(r.maxAge), uint64(len(r.commands)))
+	for _, c := range r.commands {
+		b = appendLengthAnd(b, c)
+	}
+	return b
+}
+
+func appendAnswerItem(b []byte, a *answerItem) []byte {
+	b = appendLengthAnd(binary.AppendUvarint(append(b, itemAnswer), a.id), []byte(a.reason))
+	b = appendUvarints(b, a.index, uint64(len(a.replies)))
+	for _, r := range a.replies {
+		b = appendLengthAnd(b, r)
+	}
+	return b
+}
+
+func appendBroadcastItem(b []byte, system flotilla.System, message []byte) []byte {
+	return appendLengthAnd(append(b, itemBroadcast, byte(system)), message)
+}
+
+// appendHello: directory version, flags (1 draining, 2 room), sync micros, then
+// two lists (count, then pairs): group and term led, group and replica lost.
+func appendHello(b []byte, h *hello) []byte {
+	flags := uint64(0)
+	if h.isDraining {
+		flags |= 1
+	}
+	if h.hasRoom {
+		flags |= 2
+	}
+	b = appendUvarints(append(b, itemHello), h.directory, flags, h.syncMicros, uint64(len(h.leads)))
+	for _, l := range h.leads {
+		b = appendUvarints(b, uint64(l.group), l.term)
+	}
+	b = appendUvarints(b, uint64(len(h.lost)))
+	for _, l := range h.lost {
+		b = appendUvarints(b, uint64(l.group), uint64(l.replica))
+	}
+	return b
+}
+
+// decodeFrame reads all items of a frame. What came before a malformed item is
+// returned along with the error.
+func decodeFrame(from flotilla.NodeID, b []byte) (*frame, error) {
+	f := &frame{from: from}
+	in := frameBytes{rest: b}
+	for len(in.rest) > 0 && in.err == nil {
+		kind := in.byte()
+		in.item(f, kind)
+	}
+	return f, in.err
+}
+
+// frameBytes reads the fields of items. After the first failure err stays set.
+type frameBytes struct {
+	rest []byte
+	err  error
+}
+
+func (in *frameBytes) item(f *frame, kind byte) {
+	switch kind {
+	case itemRaft:
+		in.raft(f)
+	case itemParcel:
+		p := parcelItem{group: in.group(), bytes: in.copied()}
+		f.parcels = append(f.parcels, p)
+	case itemOutcome:
+		in.outcome(f)
+	case itemHello:
+		f.hello = in.hello()
+	case itemDirectory:
+		f.directory = in.copied()
+	case itemRead:
+		r := readItem{id: in.uvarint(), group: in.group(), level: flotilla.Level(in.uvarint()),
+			after: in.uvarint(), maxAge: flotilla.Millis(in.uvarint()), commands: in.list()}
+		f.reads = append(f.reads, r)
+	case itemAnswer:
+		a := answerItem{id: in.uvarint(), reason: string(in.shared()), index: in.uvarint(), replies: in.list()}
+		f.answers = append(f.answers, a)
+	case itemBroadcast:
+		m := broadcastItem{system: flotilla.System(in.byte()), message: in.copied()}
+		f.broadcasts = append(f.broadcasts, m)
+	default:
+		in.fail()
+	}
+	if in.err != nil {
+		f.dropLast(kind)
+	}
+}
+
+// dropLast forgets the item that could not be read to its end.
+func (f *frame) dropLast(kind byte) {
+	switch kind {
+	case itemParcel:
+		f.parcels = f.parcels[:len(f.parcels)-1]
+	case itemHello:
+		f.hello = nil
+	case itemDirectory:
+		f.directory = nil
+	case itemRead:
+		f.reads = f.reads[:len(f.reads)-1]
+	case itemAnswer:
+		f.answers = f.answers[:len(f.answers)-1]
+	case itemBroadcast:
+		f.broadcasts = f.broadcasts[:len(f.broadcasts)-1]
+	}
+}
+
+func (in *frameBytes) raft(f *frame) {
+	group := in.group()
+	m, rest, err := consensus.DecodeMessage(in.rest)
+	if err != nil || in.err != nil {
+		in.fail()
+		return
+	}
+	in.rest = rest
+	f.raft = append(f.raft, raftItem{group: group, message: m})
+}
+
+func (in *frameBytes) outcome(f *frame) {
+	group := in.group()
+	o, rest, err := consensus.DecodeOutcome(in.rest)
+	if err != nil || in.err != nil {
+		in.fail()
+		return
+	}
+	in.rest = rest
+	f.outcomes = append(f.outcomes, outcomeItem{group: group, outcome: o})
+}
+
+func (in *frameBytes) hello() *hello {
+	h := &hello{directory: in.uvarint()}
+	flags := in.uvarint()
+	h.isDraining, h.hasRoom = flags&1 != 0, flags&2 != 0
+	h.syncMicros = in.uvarint()
+	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
+		h.leads = append(h.leads, leadership{group: in.group(), term: in.uvarint()})
+	}
+	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
+		h.lost = append(h.lost, lostReplica{group: in.group(), replica: flotilla.ReplicaID(in.uvarint())})
+	}
+	return h
+}
+
+func (in *frameBytes) fail() { in.err, in.rest = errFrame, nil }
+
+func (in *frameBytes) byte() byte {
+	if len(in.rest) == 0 {
+		in.fail()
+		return 0
+	}
+	v := in.rest[0]
+	in.rest = in.rest[1:]
+	return v
+}
+
+func (in *frameBytes) uvarint() uint64 {
+	v, n := binary.Uvarint(in.rest)
+	if n <= 0 {
+		in.fail()
+		return 0
+	}
+	in.rest = in.rest[n:]
+	return v
+}
+
+func (in *frameBytes) group() flotilla.GroupID { return flotilla.GroupID(in.uvarint()) }
+
+// shared returns a length-prefixed piece that shares memory with the frame.
+func (in *frameBytes) shared() []byte {
+	n := in.uvarint()
+	if n > uint64(len(in.rest)) {
+		in.fail()
+		return nil
+	}
+	v := in.rest[:n:n]
+	in.rest = in.rest[n:]
+	return v
+}
+
+func (in *frameBytes) copied() []byte { return bytes.Clone(in.shared()) }
+
+func (in *frameBytes) list() [][]byte {
+	var all [][]byte
+	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
+		all = append(all, in.copied())
+	}
+	return all
+}
