@@ -1,14 +1,19 @@
-// Package flotilla holds the words that every other package shares: how nodes,
-// groups, slots and commands are named, what a machine is, and what a client
-// asks of the node it runs on.
+// Package cluster runs many groups on one node, and many nodes as one cluster.
 //
-// Read in this order: Call and Host (host.go: what a door's
-// client may ask for), Machine, Tx and View (machine.go: what a system is),
-// Reader and State (state.go: what a machine sees), then errors.go.
+// Read first: Node (node.go) is the pure core: it takes frames, calls and the
+// time, and in each Turn steps its groups, writes all that is new in one synced
+// batch, sends what is due and answers what is done. Server (server.go) is the
+// shell around it: the only loop, and the flotilla.Host that doors' clients talk
+// to. route.go is how a node's commands reach a group's leader, wherever that is,
+// and happen once; directory*.go, placement.go and balance.go say who holds and
+// leads what; frame.go is what nodes say to each other.
 //
-// Invariants. A Machine is deterministic: it sees only a Tx and the command's
-// bytes, so that replicas which applied the same entries hold the same bytes.
-// Time is part of an entry and never runs backwards within a group.
+// Invariants.
+//   - A message that promises something about this node's disk leaves after the
+//     disk has it.
+//   - A call is answered as refused only if none of its commands ever left this
+//     node's hands.
+//   - Node is owned by one goroutine. Views of state may be taken from any.
 //
-// The package imports nothing of ours, starts no goroutine and does no I/O.
-package flotilla
+// The package refuses to guess: without a majority it answers with an error.
+package cluster
