@@ -1,0 +1,137 @@
+package supervisor
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"flotilla"
+)
+
+// LabPath is where a node that runs for a lab takes faults, by POST, with the
+// token as bearer.
+const LabPath = "/lab/faults"
+
+// LabFaults is what is posted there: all faults of what the node sends. It
+// replaces those before; none means that all links are good.
+type LabFaults struct {
+	To map[flotilla.NodeID]LabFault `json:"to"`
+}
+
+// LabFault is the fault of one link.
+type LabFault struct {
+	IsCut       bool            `json:"cut,omitempty"`
+	DelayMillis flotilla.Millis `json:"delay_ms,omitempty"`
+	Drop        float64         `json:"drop,omitempty"` // the share of messages lost, 0 to 1
+}
+
+func encodeFaults(links map[flotilla.NodeID]LinkFault) []byte {
+	faults := LabFaults{To: make(map[flotilla.NodeID]LabFault, len(links))}
+	for to, f := range links {
+		faults.To[to] = LabFault{IsCut: f.IsCut, DelayMillis: flotilla.Millis(f.Delay.Milliseconds()), Drop: f.Drop}
+	}
+	raw, err := json.Marshal(faults)
+	flotilla.Assert(err == nil, "faults are always JSON: %v", err)
+	return raw
+}
+
+// lab tells one node of its faults, and tells it again until it has listened: a
+// node may be paused or just starting. One that starts gets them with its launch.
+type lab struct {
+	node     NodePlan
+	token    string
+	timing   Timing
+	client   *http.Client
+	requests chan telling // never closed
+}
+
+// telling is one document on its way to a node.
+type telling struct {
+	name     string
+	document []byte
+	done     chan error // gets the outcome of the first attempt; has room for it
+}
+
+// maxTellings bounds how many documents may wait for a node that does not answer.
+const maxTellings = 64
+
+func newLab(node NodePlan, token string, timing Timing) *lab {
+	return &lab{
+		node:     node,
+		token:    token,
+		timing:   timing,
+		client:   &http.Client{Timeout: timing.LabTimeout, Transport: &http.Transport{DisableKeepAlives: true}},
+		requests: make(chan telling, maxTellings),
+	}
+}
+
+// tell hands a document over. It does not block. Only the loop calls it, so
+// documents arrive in the order in which they were decided.
+func (b *lab) tell(document []byte) telling {
+	t := telling{name: b.node.Name(), document: document, done: make(chan error, 1)}
+	for {
+		select {
+		case b.requests <- t:
+			return t
+		default:
+		}
+		// Full. A document replaces all before it, so the oldest may go.
+		select {
+		case old := <-b.requests:
+			old.done <- errors.New("replaced by a later request")
+		default:
+		}
+	}
+}
+
+func (b *lab) run(ctx context.Context) {
+	var pending []byte // that the node has not accepted yet
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case t := <-b.requests:
+			pending = t.document
+			err := b.post(ctx, pending)
+			if err == nil {
+				pending = nil
+			}
+			t.done <- err
+		case <-retry.C:
+			if pending != nil && b.post(ctx, pending) == nil {
+				pending = nil
+			}
+		}
+		if pending != nil {
+			retry.Reset(b.timing.LabRetry)
+		}
+	}
+}
+
+func (b *lab) post(ctx context.Context, document []byte) error {
+	url := "http://" + b.node.HTTPAddr() + LabPath
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(document))
+	if err != nil {
+		return fmt.Errorf("tell %s of its faults: %w", b.node.Name(), err)
+	}
+	req.Header.Set("Authorization", "Bearer "+b.token)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := b.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("tell %s of its faults: %w", b.node.Name(), err)
+	}
+	defer res.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(res.Body, 1024)) // only words for the error
+	if res.StatusCode/100 != 2 {
+		return fmt.Errorf("%s refused its faults: %s: %s", b.node.Name(), res.Status, strings.TrimSpace(string(text)))
+	}
+	return nil
+}

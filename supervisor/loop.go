@@ -1,0 +1,243 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"flotilla"
+)
+
+// loop is a running fleet. Its goroutine, that of Fleet.Run, owns all fields
+// but the channels.
+type loop struct {
+	fleet   *Fleet
+	timing  Timing
+	token   string
+	members []*member
+	procs   []*process // by member; nil: no process
+	logs    []*logFile
+	labs    []*lab
+	network *Network
+
+	isStopping bool
+	startErr   error // the first start of a node failed: the fleet can not run at all
+
+	exits    chan exit    // never closed; has room for every process there can be
+	requests chan request // never closed
+	done     chan struct{}
+	waiters  sync.WaitGroup // one for each process
+}
+
+// exit is the end of a member's process.
+type exit struct {
+	index int
+	how   string
+}
+
+// request is one of the control endpoint's, on its way to the loop.
+type request struct {
+	Request
+	reply chan<- outcome // has room for the one reply
+}
+
+// outcome is what the loop answers: lines for people, and for each node that has
+// to be told of new faults, when that was done.
+type outcome struct {
+	lines []string
+	err   error
+	told  []telling
+}
+
+func newLoop(f *Fleet, token string) *loop {
+	n := len(f.Plan.Nodes)
+	l := &loop{
+		fleet:    f,
+		timing:   f.Timing.orDefaults(),
+		token:    token,
+		procs:    make([]*process, n),
+		network:  newNetwork(f.Plan.Nodes),
+		exits:    make(chan exit, n),
+		requests: make(chan request),
+		done:     make(chan struct{}),
+	}
+	for _, node := range f.Plan.Nodes {
+		l.members = append(l.members, &member{plan: node, timing: l.timing, phase: Waiting})
+		l.labs = append(l.labs, newLab(node, token, l.timing))
+	}
+	return l
+}
+
+func (l *loop) openLogs() error {
+	for _, m := range l.members {
+		log, err := openLog(filepath.Join(l.fleet.Dir, m.plan.Name()), maxLogBytes)
+		if err != nil {
+			return err
+		}
+		l.logs = append(l.logs, log)
+	}
+	return nil
+}
+
+func (l *loop) closeLogs() error {
+	var err error
+	for _, log := range l.logs {
+		err = errors.Join(err, log.Close())
+	}
+	return err
+}
+
+// run starts what is due, and reacts to what happens, until the fleet was told
+// to stop and no process is left.
+func (l *loop) run(ctx, hard context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	stop, kill := ctx.Done(), hard.Done()
+	for {
+		now := time.Now()
+		l.startDue(now)
+		l.killOverdue(now)
+		l.publish()
+		if l.isStopping && l.alive() == 0 {
+			break
+		}
+		timer.Reset(l.untilNext(now))
+		select {
+		case e := <-l.exits:
+			l.exited(e, time.Now())
+		case r := <-l.requests:
+			r.reply <- l.carryOut(r.Request, time.Now())
+		case <-timer.C:
+		case <-stop:
+			l.stopAll(time.Now())
+			stop = nil
+		case <-kill:
+			l.killAll(time.Now())
+			kill = nil
+		}
+	}
+	close(l.done)
+	l.waiters.Wait()
+	return l.startErr
+}
+
+// startDue starts every node whose time has come.
+func (l *loop) startDue(now time.Time) {
+	for i, m := range l.members {
+		if l.isStopping || m.phase != Waiting || now.Before(m.startAt) {
+			continue
+		}
+		p, err := startProcess(l.fleet.Command(l.launch(i)), l.logs[i])
+		if err != nil && m.starts == 0 {
+			l.startErr = err
+			l.stopAll(now)
+			return
+		}
+		if err != nil {
+			m.ended(now)
+			l.fleet.notify("%s could not be started: %v; trying again in %v", m.plan.Name(), err, m.pause)
+			continue
+		}
+		l.procs[i] = p
+		m.started(p.pid(), now)
+		l.waiters.Go(func() { l.exits <- exit{index: i, how: p.wait()} })
+	}
+}
+
+func (l *loop) launch(i int) Launch {
+	node := l.members[i].plan
+	return Launch{
+		Plan:   l.fleet.Plan,
+		Node:   node,
+		Dir:    l.fleet.nodeDir(node),
+		Token:  l.token,
+		Faults: encodeFaults(l.network.From(node.Node)),
+	}
+}
+
+// killOverdue kills what was asked to end and does not.
+func (l *loop) killOverdue(now time.Time) {
+	for i, m := range l.members {
+		if !m.isOverdue(now) || l.procs[i] == nil {
+			continue
+		}
+		l.fleet.notify("%s did not stop within %v: killing it", m.plan.Name(), l.timing.StopWait)
+		l.kill(i)
+	}
+}
+
+func (l *loop) kill(i int) {
+	if err := l.procs[i].kill(); err != nil {
+		l.fleet.notify("%s: %v", l.members[i].plan.Name(), err)
+	}
+}
+
+// untilNext returns how long there is nothing to do, if nothing happens.
+func (l *loop) untilNext(now time.Time) time.Duration {
+	next := time.Hour
+	for i, m := range l.members {
+		if at := m.wakeAt(); !at.IsZero() && !(l.isStopping && l.procs[i] == nil) {
+			next = min(next, at.Sub(now))
+		}
+	}
+	return max(next, 0)
+}
+
+func (l *loop) exited(e exit, now time.Time) {
+	m := l.members[e.index]
+	p := l.procs[e.index]
+	l.procs[e.index] = nil
+	_ = p.stdin.Close() // a second time, mostly
+	lived := now.Sub(m.startedAt).Round(time.Millisecond)
+	if !m.ended(now) || l.isStopping {
+		return
+	}
+	l.fleet.notify("%s died after %v (%s): starting it again in %v", m.plan.Name(), lived, e.how, m.pause)
+	if last := l.logs[e.index].LastLine(); last != "" {
+		l.fleet.notify("  its last words: %s", last)
+	}
+	l.fleet.notify("  all of them: %s", l.logs[e.index].path)
+}
+
+func (l *loop) stopAll(now time.Time) {
+	l.isStopping = true
+	for i, p := range l.procs {
+		if p != nil {
+			l.members[i].ending(false, now)
+			p.stop()
+		}
+	}
+}
+
+func (l *loop) killAll(now time.Time) {
+	l.isStopping = true
+	for i, p := range l.procs {
+		if p != nil {
+			l.members[i].ending(false, now)
+			l.kill(i)
+		}
+	}
+}
+
+func (l *loop) alive() int {
+	alive := 0
+	for _, p := range l.procs {
+		if p != nil {
+			alive++
+		}
+	}
+	return alive
+}
+
+func (l *loop) publish() {
+	states := make([]MemberState, 0, len(l.members))
+	for _, m := range l.members {
+		states = append(states, m.state())
+	}
+	l.fleet.states.Store(&states)
+}
+
+// index returns a node's place in the loop's slices.
+func (l *loop) index(node flotilla.NodeID) int { return int(node) - 1 }

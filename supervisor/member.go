@@ -1,0 +1,138 @@
+package supervisor
+
+import (
+	"time"
+
+	"flotilla"
+)
+
+// Timing says how patient a fleet is. Zero fields mean the defaults.
+type Timing struct {
+	FirstPause time.Duration // before a node that died is started again; 1 s
+	MaxPause   time.Duration // the pause doubles with each death, up to this; 30 s
+	Calm       time.Duration // a life of this length makes the pause the first again; 1 min
+	StopWait   time.Duration // between asking a node to stop and killing it; 10 s
+	LabTimeout time.Duration // one attempt to tell a node its faults; 3 s
+	LabRetry   time.Duration // between two such attempts; 500 ms
+}
+
+func (t Timing) orDefaults() Timing {
+	set := func(d *time.Duration, value time.Duration) {
+		if *d == 0 {
+			*d = value
+		}
+	}
+	set(&t.FirstPause, time.Second)
+	set(&t.MaxPause, 30*time.Second)
+	set(&t.Calm, time.Minute)
+	set(&t.StopWait, 10*time.Second)
+	set(&t.LabTimeout, 3*time.Second)
+	set(&t.LabRetry, 500*time.Millisecond)
+	return t
+}
+
+// Phase is where a node is in its life.
+//
+//	          start                     dies by itself
+//	Waiting ---------> Running <--------------------------> Waiting
+//	                   |  ^  \ kill                           | kill
+//	             pause |  |   \------------> Down <-----------/
+//	                   v  | resume             | restart
+//	                  Paused                   v
+//	                                        Waiting (no pause)
+type Phase string
+
+// The phases.
+const (
+	Running Phase = "running"
+	Paused  Phase = "paused"  // stopped by SIGSTOP, on request
+	Waiting Phase = "waiting" // to be started, now or after a pause
+	Down    Phase = "down"    // killed on request: stays so until a restart
+)
+
+// member is the life of one node's processes: no process, only what was decided.
+// The fleet's loop owns it.
+type member struct {
+	plan      NodePlan
+	timing    Timing
+	phase     Phase
+	pid       int // 0: no process
+	startedAt time.Time
+	startAt   time.Time // while waiting
+	starts    int
+	pause     time.Duration // of the last death, 0 after a calm life
+	isEnding  bool          // a signal that ends the process was sent on request
+	isAgain   bool          // and it is to be started again after that
+	killAt    time.Time     // when to lose patience with that; zero: never
+}
+
+// MemberState is what may be known of a node's process from outside.
+type MemberState struct {
+	Node  flotilla.NodeID `json:"node"`
+	Phase Phase           `json:"phase"`
+	PID   int             `json:"pid"`
+	// Starts counts the processes that this supervisor started for the node.
+	Starts int `json:"starts"`
+}
+
+func (m *member) state() MemberState {
+	return MemberState{Node: m.plan.Node, Phase: m.phase, PID: m.pid, Starts: m.starts}
+}
+
+// started notes a new process.
+func (m *member) started(pid int, now time.Time) {
+	m.phase, m.pid, m.startedAt = Running, pid, now
+	m.starts++
+}
+
+// ending notes that the process was told to end, to be started again or not.
+func (m *member) ending(isAgain bool, now time.Time) {
+	m.isEnding, m.isAgain, m.killAt = true, isAgain, now.Add(m.timing.StopWait)
+}
+
+// ended notes that the process is gone, or could not be started. It returns
+// whether nobody had asked for that.
+func (m *member) ended(now time.Time) (bySelf bool) {
+	lived := now.Sub(m.startedAt)
+	hadProcess := m.pid != 0
+	m.pid = 0
+	switch {
+	case m.isEnding && m.isAgain:
+		m.phase, m.startAt, m.pause = Waiting, now, 0
+	case m.isEnding:
+		m.phase, m.pause = Down, 0
+	default:
+		m.pause = min(2*m.pause, m.timing.MaxPause)
+		if m.pause == 0 || hadProcess && lived >= m.timing.Calm {
+			m.pause = m.timing.FirstPause
+		}
+		m.phase, m.startAt = Waiting, now.Add(m.pause)
+		bySelf = true
+	}
+	m.isEnding, m.isAgain, m.killAt = false, false, time.Time{}
+	return bySelf
+}
+
+// isOverdue returns whether the process had its time to end and did not. It
+// does so once.
+func (m *member) isOverdue(now time.Time) bool {
+	if m.killAt.IsZero() || now.Before(m.killAt) {
+		return false
+	}
+	m.killAt = time.Time{}
+	return true
+}
+
+// wakeAt returns when the loop has to look at the member again; zero: no need to.
+func (m *member) wakeAt() time.Time {
+	if m.phase == Waiting {
+		return m.startAt
+	}
+	return m.killAt
+}
+
+// hold keeps a waiting node down.
+func (m *member) hold() { m.phase, m.pause = Down, 0 }
+
+// due has a node without a process started at once.
+func (m *member) due(now time.Time) { m.phase, m.startAt, m.pause = Waiting, now, 0 }
