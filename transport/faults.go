@@ -1,0 +1,181 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"flotilla"
+)
+
+// Fault is what goes wrong on the way from one node to another. The zero Fault is
+// a healthy way. Chances are from 0 to 1 and are taken for each frame.
+type Fault struct {
+	// Cut lets nothing through. The other direction is not touched: one-way cuts
+	// are what elections and leases fail on.
+	Cut bool `json:"cut,omitempty"`
+	// Drop is the chance that a frame is lost.
+	Drop float64 `json:"drop,omitempty"`
+	// DelayMillis and up to JitterMillis more pass before a frame arrives. They
+	// keep the order.
+	DelayMillis  flotilla.Millis `json:"delay_ms,omitempty"`
+	JitterMillis flotilla.Millis `json:"jitter_ms,omitempty"`
+	// Duplicate is the chance that a frame arrives once more, a little later.
+	Duplicate float64 `json:"duplicate,omitempty"`
+	// Reorder is the chance that a frame is held back while others overtake it.
+	Reorder float64 `json:"reorder,omitempty"`
+}
+
+// straggle bounds how much later a duplicate or a frame that was held back arrives.
+const straggle = 10 * time.Millisecond
+
+// ErrNoLab is returned when a fault is set on a Transport that was not started for a lab.
+var ErrNoLab = errors.New("faults can be set only on a node that was started with --lab")
+
+func (f Fault) validate() error {
+	for _, chance := range []float64{f.Drop, f.Duplicate, f.Reorder} {
+		if !(chance >= 0 && chance <= 1) {
+			return fmt.Errorf("a chance of %v: give a number from 0 to 1", chance)
+		}
+	}
+	const most = 60_000
+	if f.DelayMillis < 0 || f.DelayMillis > most || f.JitterMillis < 0 || f.JitterMillis > most {
+		return fmt.Errorf("a delay of %d ms and up to %d more: give 0 to %d", f.DelayMillis, f.JitterMillis, most)
+	}
+	return nil
+}
+
+func (f Fault) delay() time.Duration { return time.Duration(f.DelayMillis) * time.Millisecond }
+
+// fate says when the copies of a frame arrive that is sent now: none, one or two
+// times. last is when the frame before it arrives; the new value is returned too.
+func (f Fault) fate(chance *rand.Rand, now, last time.Duration) (arrivals []time.Duration, newLast time.Duration) {
+	if f.Cut || happens(chance, f.Drop) {
+		return nil, last
+	}
+	due := now + f.delay() + upTo(chance, time.Duration(f.JitterMillis)*time.Millisecond)
+	due = max(due, last)
+	if happens(chance, f.Reorder) {
+		arrivals = append(arrivals, due+1+upTo(chance, max(straggle, f.delay())))
+	} else {
+		last = due
+		arrivals = append(arrivals, due)
+	}
+	if happens(chance, f.Duplicate) {
+		arrivals = append(arrivals, due+1+upTo(chance, straggle))
+	}
+	return arrivals, last
+}
+
+func happens(chance *rand.Rand, probability float64) bool {
+	return probability > 0 && chance.Float64() < probability
+}
+
+func upTo(chance *rand.Rand, most time.Duration) time.Duration {
+	if most <= 0 {
+		return 0
+	}
+	return time.Duration(chance.Int64N(int64(most) + 1))
+}
+
+// parcel is a frame that waits for its time to arrive. Those of equal time arrive
+// in the order in which they were sent.
+type parcel struct {
+	due      time.Duration
+	sequence uint64
+	frame    []byte
+	from, to *Port // in a Network
+}
+
+// parcels is a heap, the next to arrive first.
+type parcels []parcel
+
+// Len is part of heap.Interface, as are the other methods.
+func (h parcels) Len() int { return len(h) }
+
+// Less orders by time, then by order of sending.
+func (h parcels) Less(i, j int) bool {
+	if h[i].due != h[j].due {
+		return h[i].due < h[j].due
+	}
+	return h[i].sequence < h[j].sequence
+}
+
+// Swap exchanges two.
+func (h parcels) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+
+// Push appends one.
+func (h *parcels) Push(x any) { *h = append(*h, x.(parcel)) }
+
+// Pop removes the last one.
+func (h *parcels) Pop() any {
+	last := len(*h) - 1
+	p := (*h)[last]
+	(*h)[last] = parcel{}
+	*h = (*h)[:last]
+	return p
+}
+
+// Faults is what is set on a node, by peer: on the way there, and on the way here.
+type Faults struct {
+	Outgoing map[flotilla.NodeID]Fault `json:"outgoing"`
+	Incoming map[flotilla.NodeID]Fault `json:"incoming"`
+}
+
+// SetFault replaces the fault on the way to a peer; Fault{} heals it.
+func (t *Transport) SetFault(to flotilla.NodeID, fault Fault) error {
+	p, err := t.faultyPeer(to, fault)
+	if err != nil {
+		return err
+	}
+	p.outgoing.set(fault)
+	return nil
+}
+
+// SetIncomingFault replaces the fault on the way from a peer to here. A node that
+// isolates itself cuts both ways.
+func (t *Transport) SetIncomingFault(from flotilla.NodeID, fault Fault) error {
+	p, err := t.faultyPeer(from, fault)
+	if err != nil {
+		return err
+	}
+	p.incoming.set(fault)
+	return nil
+}
+
+func (t *Transport) faultyPeer(id flotilla.NodeID, fault Fault) (*peer, error) {
+	if !t.options.Lab {
+		return nil, ErrNoLab
+	}
+	if err := fault.validate(); err != nil {
+		return nil, err
+	}
+	p := t.peer(id)
+	if p == nil {
+		return nil, fmt.Errorf("set a fault between %v and %v: %v is no peer", t.options.Self, id, id)
+	}
+	return p, nil
+}
+
+// Faults returns the faults that are set.
+func (t *Transport) Faults() Faults {
+	f := Faults{Outgoing: map[flotilla.NodeID]Fault{}, Incoming: map[flotilla.NodeID]Fault{}}
+	for id, p := range *t.peers.Load() {
+		if fault := p.outgoing.current(); fault != (Fault{}) {
+			f.Outgoing[id] = fault
+		}
+		if fault := p.incoming.current(); fault != (Fault{}) {
+			f.Incoming[id] = fault
+		}
+	}
+	return f
+}
+
+// ClearFaults heals everything. Frames that were delayed still arrive in their time.
+func (t *Transport) ClearFaults() {
+	for _, p := range *t.peers.Load() {
+		p.outgoing.set(Fault{})
+		p.incoming.set(Fault{})
+	}
+}
