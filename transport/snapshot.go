@@ -179,6 +179,9 @@ func (t *Transport) serveSnapshot(_ any, stream grpc.ServerStream) error {
 	if err != nil {
 		return status.Error(codes.FailedPrecondition, err.Error())
 	}
+	if p.incoming.current().Cut {
+		return status.Error(codes.Unavailable, errCut.Error())
+	}
 	select {
 	case t.snapshotSlots <- struct{}{}:
 		defer func() { <-t.snapshotSlots }()

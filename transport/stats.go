@@ -13,7 +13,8 @@ import (
 type Stats struct {
 	Addr        string      `json:"addr"`
 	Incarnation uint64      `json:"incarnation"`
-	Peers       []PeerStats `json:"peers"` // in order of their numbers
+	Greetings   uint64      `json:"greetings_total"` // incoming, refused or not
+	Peers       []PeerStats `json:"peers"`           // in order of their numbers
 }
 
 // PeerStats is what went to and came from one peer. The counters start at zero
@@ -69,7 +70,7 @@ type snapshotCounts struct {
 
 // Stats returns the counters of now.
 func (t *Transport) Stats() Stats {
-	s := Stats{Addr: t.Addr(), Incarnation: t.options.Incarnation, Peers: []PeerStats{}}
+	s := Stats{Addr: t.Addr(), Incarnation: t.options.Incarnation, Greetings: t.greetings.Load(), Peers: []PeerStats{}}
 	for _, p := range *t.peers.Load() {
 		s.Peers = append(s.Peers, p.stats(time.Now()))
 	}

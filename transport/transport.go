@@ -32,6 +32,7 @@ type Transport struct {
 	// snapshotSlots holds one token for each snapshot that is coming in.
 	snapshotSlots chan struct{}
 	goroutines    sync.WaitGroup // of peers and incoming streams
+	greetings     atomic.Uint64  // incoming ones, refused or not
 
 	mu       sync.Mutex      // guards what follows, and replacing peers
 	running  context.Context // nil before Run
@@ -190,6 +191,7 @@ func (t *Transport) Send(to flotilla.NodeID, frame []byte) {
 // greet checks what an incoming stream says of itself, and returns the peer. What
 // it refuses is logged, once for as long as the reason stays the same.
 func (t *Transport) greet(ctx context.Context) (*peer, hello, error) {
+	t.greetings.Add(1)
 	h, err := incomingHello(ctx)
 	if err != nil {
 		t.logStranger(err)
