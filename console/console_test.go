@@ -1,0 +1,177 @@
+package console
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"flotilla"
+	"flotilla/cluster"
+
+	"github.com/cockroachdb/datadriven"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func example() cluster.Status {
+	return cluster.Status{
+		Cluster: "test", Node: 2, Name: "n2", IsReady: true, Turns: 12, StartedAt: 1500,
+		Nodes: []cluster.NodeStatus{
+			{Node: 1, Name: "n1", Host: "127.0.0.1", StorePort: 6379, HTTPPort: 8080},
+			{Node: 2, Name: "n2", Host: "127.0.0.1", StorePort: 6380, HTTPPort: 8081, IsAlive: true},
+		},
+		Groups: []cluster.GroupStatus{
+			{Group: 0, Leader: 1, Term: 3, IsHere: true, Role: "follower", Commit: 9, Applied: 9},
+			{Group: 1, Leader: 2, Term: 4, IsHere: true, Role: "leader", Commit: 70, Applied: 70,
+				Followers: []cluster.FollowerStatus{{Node: 1, Lag: 5}}},
+			{Group: 2, Leader: 1, Term: 4},
+		},
+		Disk: cluster.DiskStatus{SyncSeconds: 1.5, HasRoom: true},
+	}
+}
+
+// TestRequests runs testdata/requests.txt: who may ask for what, read aloud.
+// Each case is a request line, then "name: value" headers; "remote" is where the
+// request comes from, "state" picks a status, "password" sets one.
+func TestRequests(t *testing.T) {
+	datadriven.RunTest(t, "testdata/requests.txt", func(t *testing.T, d *datadriven.TestData) string {
+		status := example()
+		var password, state string
+		lab := &Lab{
+			Token:  "sesame",
+			Faults: func() any { return map[string]int{"outgoing": 0} },
+			Set: func(raw []byte) error {
+				if string(raw) == "nonsense" {
+					return flotilla.Refused(flotilla.TooLarge, "example")
+				}
+				return nil
+			},
+		}
+		d.MaybeScanArgs(t, "password", &password)
+		d.MaybeScanArgs(t, "state", &state)
+		switch state {
+		case "starting":
+			status.IsReady, status.Groups = false, nil
+		case "leaderless":
+			status.IsReady, status.Groups[0].Leader, status.Groups[1].Applied = false, 0, 60
+		case "draining":
+			status.IsDraining = true
+		}
+		if d.HasArg("nolab") {
+			lab = nil
+		}
+		handler := Handler(Options{
+			Status: func() cluster.Status { return status }, Hosts: []string{"n2.example"}, Password: password, Lab: lab,
+		})
+		return answer(handler, d)
+	})
+}
+
+func answer(handler http.Handler, d *datadriven.TestData) string {
+	var path, body string
+	request := httptest.NewRequest(http.MethodGet, "/", nil)
+	request.Host, request.RemoteAddr = "127.0.0.1:8081", "127.0.0.1:50000"
+	for line := range strings.Lines(d.Input) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		switch key {
+		case "path":
+			path = value
+		case "host":
+			request.Host = value
+		case "remote":
+			request.RemoteAddr = value
+		case "body":
+			body = value
+		default:
+			request.Header.Set(key, value)
+		}
+	}
+	full := httptest.NewRequest(strings.ToUpper(d.Cmd), path, strings.NewReader(body))
+	full.Host, full.RemoteAddr, full.Header = request.Host, request.RemoteAddr, request.Header
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, full)
+	lines := strings.SplitAfterN(w.Body.String(), "\n", 5)
+	if len(lines) == 5 {
+		lines[4] = "...\n"
+	}
+	return strings.TrimRight(w.Result().Status+"\n"+strings.Join(lines, ""), "\n") + "\n"
+}
+
+// TestMetrics compares all metrics of the example's status with testdata/metrics.txt.
+func TestMetrics(t *testing.T) {
+	datadriven.RunTest(t, "testdata/metrics.txt", func(t *testing.T, _ *datadriven.TestData) string {
+		w := httptest.NewRecorder()
+		request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+		request.Host = "localhost"
+		Handler(Options{Status: example}).ServeHTTP(w, request)
+		var ours strings.Builder
+		for line := range strings.Lines(w.Body.String()) {
+			if strings.HasPrefix(line, "flotilla_") || strings.HasPrefix(line, "# TYPE flotilla_") {
+				ours.WriteString(line)
+			}
+		}
+		return ours.String()
+	})
+}
+
+func TestMoreCollectorsAreServed(t *testing.T) {
+	more := prometheus.NewGauge(prometheus.GaugeOpts{Name: "flotilla_redis_connections", Help: "Example."})
+	handler := Handler(Options{Status: example, Collectors: []prometheus.Collector{more}})
+	w := httptest.NewRecorder()
+	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	request.Host = "localhost"
+	handler.ServeHTTP(w, request)
+	for _, name := range []string{"flotilla_redis_connections 0", "flotilla_cluster_turns_total 12", "go_goroutines"} {
+		if !strings.Contains(w.Body.String(), name) {
+			t.Errorf("no %s in /metrics", name)
+		}
+	}
+}
+
+func TestServeEndsWithItsContext(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- Serve(ctx, listener, Handler(Options{Status: example}), slog.New(slog.DiscardHandler))
+	}()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := client.Get("http://" + listener.Addr().String() + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := io.ReadAll(res.Body)
+	if err != nil || string(raw) != "ok\n" {
+		t.Fatalf("%q %v", raw, err)
+	}
+	if err := res.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestServeTellsWhenItsListenerFails(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := Serve(t.Context(), listener, http.NotFoundHandler(), slog.New(slog.DiscardHandler)); err == nil {
+		t.Fatal("no error")
+	}
+}
