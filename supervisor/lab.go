@@ -12,31 +12,17 @@ import (
 	"time"
 
 	"flotilla"
+	"flotilla/transport"
 )
 
 // LabPath is where a node that runs for a lab takes faults, by POST, with the
-// token as bearer.
+// token as bearer: a transport.Faults as JSON.
 const LabPath = "/lab/faults"
 
-// LabFaults is what is posted there: all faults of what the node sends. It
-// replaces those before; none means that all links are good.
-type LabFaults struct {
-	To map[flotilla.NodeID]LabFault `json:"to"`
-}
-
-// LabFault is the fault of one link.
-type LabFault struct {
-	IsCut       bool            `json:"cut,omitempty"`
-	DelayMillis flotilla.Millis `json:"delay_ms,omitempty"`
-	Drop        float64         `json:"drop,omitempty"` // the share of messages lost, 0 to 1
-}
-
-func encodeFaults(links map[flotilla.NodeID]LinkFault) []byte {
-	faults := LabFaults{To: make(map[flotilla.NodeID]LabFault, len(links))}
-	for to, f := range links {
-		faults.To[to] = LabFault{IsCut: f.IsCut, DelayMillis: flotilla.Millis(f.Delay.Milliseconds()), Drop: f.Drop}
-	}
-	raw, err := json.Marshal(faults)
+// encodeFaults returns what is posted there: all faults of what a node sends.
+// It replaces those before it; none means that all links are good.
+func encodeFaults(outgoing map[flotilla.NodeID]transport.Fault) []byte {
+	raw, err := json.Marshal(transport.Faults{Outgoing: outgoing})
 	flotilla.Assert(err == nil, "faults are always JSON: %v", err)
 	return raw
 }

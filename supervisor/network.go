@@ -1,9 +1,8 @@
 package supervisor
 
 import (
-	"time"
-
 	"flotilla"
+	"flotilla/transport"
 )
 
 // Network is which links between a fleet's nodes are cut or slow. Each node is
@@ -12,29 +11,17 @@ type Network struct {
 	nodes    []flotilla.NodeID
 	cut      map[link]bool
 	isolated map[flotilla.NodeID]bool
-	slow     map[flotilla.NodeID]Slowness
+	slow     map[flotilla.NodeID]transport.Fault // of each message to or from the node
 }
 
 // link is the direction from one node to another.
 type link struct{ from, to flotilla.NodeID }
 
-// Slowness is what happens to each message to or from a slow node.
-type Slowness struct {
-	Delay time.Duration
-	Drop  float64 // the share of messages lost, 0 to 1
-}
-
-// LinkFault is what happens to messages on one link.
-type LinkFault struct {
-	IsCut bool
-	Slowness
-}
-
 func newNetwork(nodes []NodePlan) *Network {
 	n := &Network{
 		cut:      make(map[link]bool),
 		isolated: make(map[flotilla.NodeID]bool),
-		slow:     make(map[flotilla.NodeID]Slowness),
+		slow:     make(map[flotilla.NodeID]transport.Fault),
 	}
 	for _, node := range nodes {
 		n.nodes = append(n.nodes, node.Node)
@@ -53,8 +40,10 @@ func (n *Network) Cut(from, to flotilla.NodeID, isOneWay bool) {
 	}
 }
 
-// Slow slows all links of a node. A zero Slowness makes it fast again.
-func (n *Network) Slow(node flotilla.NodeID, how Slowness) { n.slow[node] = how }
+// Slow delays and loses messages on all links of a node. Zeros make it fast again.
+func (n *Network) Slow(node flotilla.NodeID, delay flotilla.Millis, drop float64) {
+	n.slow[node] = transport.Fault{DelayMillis: delay, Drop: drop}
+}
 
 // Heal ends all faults of the links of a node.
 func (n *Network) Heal(node flotilla.NodeID) {
@@ -67,19 +56,17 @@ func (n *Network) Heal(node flotilla.NodeID) {
 	}
 }
 
-// From returns what a node has to do to the messages that it sends, by receiver.
-func (n *Network) From(from flotilla.NodeID) map[flotilla.NodeID]LinkFault {
-	faults := make(map[flotilla.NodeID]LinkFault)
+// From returns the faults of all messages that a node sends, by receiver.
+func (n *Network) From(from flotilla.NodeID) map[flotilla.NodeID]transport.Fault {
+	faults := make(map[flotilla.NodeID]transport.Fault)
 	for _, to := range n.nodes {
 		a, b := n.slow[from], n.slow[to]
-		fault := LinkFault{
-			IsCut: n.cut[link{from, to}] || n.isolated[from] || n.isolated[to],
-			Slowness: Slowness{
-				Delay: a.Delay + b.Delay,
-				Drop:  1 - (1-a.Drop)*(1-b.Drop),
-			},
+		fault := transport.Fault{
+			Cut:         n.cut[link{from, to}] || n.isolated[from] || n.isolated[to],
+			DelayMillis: a.DelayMillis + b.DelayMillis,
+			Drop:        1 - (1-a.Drop)*(1-b.Drop),
 		}
-		if to != from && fault != (LinkFault{}) {
+		if to != from && fault != (transport.Fault{}) {
 			faults[to] = fault
 		}
 	}

@@ -34,7 +34,8 @@ type Request struct {
 }
 
 // maxDelay bounds Slow, so that a slip of the finger does not fill queues for hours.
-const maxDelay = flotilla.Millis(60_000)
+// Both ends of a link may be slow, and a node takes 60 s for one link.
+const maxDelay = flotilla.Millis(30_000)
 
 // check refuses what no fleet of this size could do.
 func (r Request) check(nodes int) error {
@@ -158,7 +159,7 @@ func (l *loop) changeNetwork(r Request) outcome {
 			l.network.Heal(node)
 			say("%v has good links again", node)
 		case Slow:
-			l.network.Slow(node, Slowness{Delay: time.Duration(r.DelayMillis) * time.Millisecond, Drop: r.Drop})
+			l.network.Slow(node, r.DelayMillis, r.Drop)
 			say("each message to or from %v is delayed by %d ms and lost with %.3g %%", node, r.DelayMillis, 100*r.Drop)
 		}
 	}
