@@ -23,6 +23,7 @@ const (
 type Call struct {
 	Group    GroupID
 	IsRead   bool
+	IsLong   bool   // reads only: may visit very many keys, so that writes should not wait for it
 	Level    Level  // reads only
 	After    uint64 // with Session: the index that the view must have reached
 	MaxAge   Millis // with Bounded

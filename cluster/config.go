@@ -23,6 +23,17 @@ type Config struct {
 	Log       *slog.Logger
 	Version   string
 
+	// IsBootstrap says that the cluster starts for the first time: a node whose
+	// disk is empty then makes the first copies of its groups. Without it, a node
+	// with an empty disk has lost its data, and asks for new copies.
+	IsBootstrap bool
+	// Lost are the copies that were found damaged and set aside; ForgetLost is
+	// called when a new copy took a lost one's place. Both may be empty.
+	Lost       []consensus.Replica
+	ForgetLost func(flotilla.GroupID)
+	// Incarnation differs between any two starts of a node.
+	Incarnation uint64
+
 	TickMillis     flotilla.Millis // zero means 50
 	ElectionTicks  int             // zero means 12: an election starts after 600 to 1200 ms of silence
 	HeartbeatTicks int             // zero means 2

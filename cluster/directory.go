@@ -14,8 +14,8 @@ import (
 type Directory struct {
 	// Version grows by one with each change; 0 is a directory that is still empty.
 	Version uint64
-	Nodes   []Member  // in order of ID
-	Groups  []Group // in order of ID, the directory first
+	Nodes   []Member // in order of ID
+	Groups  []Group  // in order of ID, the directory first
 	// Slots says who owns each slot. Before the bootstrap it is all 0.
 	Slots    [flotilla.Slots]flotilla.GroupID
 	Settings map[string]string

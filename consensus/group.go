@@ -180,6 +180,9 @@ func (g *Group) JoinRead() uint64 {
 // Confirmed returns the newest confirmed read round and its index.
 func (g *Group) Confirmed() (round, index uint64) { return g.reads.confirmed, g.reads.index }
 
+// StartedRound returns the newest read round that was started.
+func (g *Group) StartedRound() uint64 { return g.reads.started }
+
 // Advance starts what waits: an entry of all waiting parcels if few enough are
 // on their way, an empty one if a machine's deadline has come, a read round.
 func (g *Group) Advance(now flotilla.Millis) {

@@ -39,6 +39,9 @@ func InitialKeys(nodes []flotilla.NodeID) []KeyValue {
 // above any node's number (docs/limits.md allows nodes up to 1000).
 const firstFreshReplica flotilla.ReplicaID = 1001
 
+// IsFresh reports whether a replica is one that was made after its group.
+func IsFresh(id flotilla.ReplicaID) bool { return id >= firstFreshReplica }
+
 // ReplicaOf returns the replica on a node, or 0.
 func (m *Members) ReplicaOf(node flotilla.NodeID) flotilla.ReplicaID {
 	for id, n := range m.Node {

@@ -1,0 +1,348 @@
+package cluster
+
+import (
+	"fmt"
+	"slices"
+
+	"flotilla"
+	"flotilla/consensus"
+
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// Clock is the time as a Node is told it.
+type Clock struct {
+	Wall flotilla.Millis // since 1970: what leaders stamp entries with
+	Mono flotilla.Millis // since some moment, never backwards: for waiting
+}
+
+// Node is the pure core of a node: all its groups, and what it knows of others.
+// It is stepped: hand it frames, calls and ticks, then call Turn. It has one
+// owner, and starts nothing; disk and transport are called from within Turn.
+type Node struct {
+	cfg       Config
+	disk      consensus.Disk
+	transport Transport
+	mono      flotilla.Millis
+	wall      flotilla.Millis
+	ticks     uint64
+
+	hosted map[flotilla.GroupID]*hosted
+	order  []*hosted // in order of group
+	routes map[flotilla.GroupID]*route
+	// routeOrder is routes in order of group, peerOrder is peers in order of node:
+	// so that turns are repeatable.
+	routeOrder []*route
+	peers      map[flotilla.NodeID]*peer
+	peerOrder  []*peer
+
+	directory   *Directory
+	lost        map[flotilla.GroupID]flotilla.ReplicaID
+	isDraining  bool
+	isStarted   bool // the directory was seen to be there, or asked for
+	hasRoom     bool
+	syncMicros  float64 // of one synced write, smoothed
+	disk0       consensus.DiskStats
+	isChanged   bool // what is published is out of date
+	dirtyRoutes []*route
+
+	remoteReads map[uint64]*pending // reads that another node answers
+	nonce       uint64
+	commands    [][]byte // scratch of fill
+	writes      []consensus.Write
+	readies     []readyGroup
+	outcomes    []outcomeItem // of this node's own parcels, while a group is applied
+	failure     error         // found outside of a turn; the next turn returns it
+
+	// What the shell takes after a turn.
+	snapshots []snapshotJob
+	requests  []readRequest
+
+	emit     func(flotilla.Event)
+	listens  func(flotilla.System) bool
+	hear     func(flotilla.System, flotilla.NodeID, []byte)
+	finished int
+	counters counters
+}
+
+// counters count since the start.
+type counters struct {
+	turns, reads, readRounds, elections, snapshots uint64
+}
+
+// hosted is one group with a replica here.
+type hosted struct {
+	id      flotilla.GroupID
+	group   *consensus.Group
+	state   consensus.State
+	route   *route
+	reads   []*pending // linearizable and session reads that wait
+	isDirty bool
+	staged  consensus.Staged
+	held    []heldMessage // commit-only appends that may yet be saved, one a replica
+	// roundStart is when the newest read round began; fresh is published: the
+	// state was current at that time once it has reached that index.
+	roundStart map[uint64]flotilla.Millis
+	fresh      *freshness
+	dueAt      flotilla.Millis
+	wasLeader  bool
+}
+
+// heldMessage is a message that only carries the commit index. The next append
+// would carry it too, so it waits for a moment.
+type heldMessage struct {
+	message *raftpb.Message
+	until   flotilla.Millis
+}
+
+// holdMillis is how long a commit index waits for an append to travel with.
+const holdMillis flotilla.Millis = 4
+
+// peer is another node, as this one sees it.
+type peer struct {
+	id        flotilla.NodeID
+	frame     []byte // what is to be sent at the next flush
+	heardTick uint64 // 0: never
+	wasAlive  bool
+	hello     hello
+}
+
+// readyGroup is a group with its work of a turn.
+type readyGroup struct {
+	hosted *hosted
+	ready  consensus.Ready
+}
+
+// snapshotJob is a snapshot that the shell shall stream to another node.
+type snapshotJob struct {
+	to      flotilla.NodeID
+	group   flotilla.GroupID
+	replica flotilla.ReplicaID
+	message *raftpb.Message
+	view    consensus.View
+}
+
+// readRequest is another node's read that the shell shall carry out.
+type readRequest struct {
+	from flotilla.NodeID
+	item readItem
+}
+
+// newNode opens all groups that are on the disk, or makes the first ones.
+func newNode(cfg Config) (*Node, error) {
+	n := &Node{cfg: cfg, disk: cfg.Disk, transport: cfg.Transport, hosted: map[flotilla.GroupID]*hosted{},
+		routes: map[flotilla.GroupID]*route{}, peers: map[flotilla.NodeID]*peer{}, lost: map[flotilla.GroupID]flotilla.ReplicaID{},
+		remoteReads: map[uint64]*pending{}, nonce: cfg.Incarnation << 32, hasRoom: true, isChanged: true}
+	n.directory = firstDirectory(membersOf(cfg.Members), cfg.Groups, cfg.Replicas, nil)
+	for _, r := range cfg.Lost {
+		n.lost[r.Group] = r.ID
+	}
+	found := cfg.Disk.Groups()
+	if len(found) == 0 {
+		if err := n.firstCopies(); err != nil {
+			return nil, err
+		}
+		found = cfg.Disk.Groups()
+	}
+	for _, r := range found {
+		if err := n.open(r); err != nil {
+			return nil, err
+		}
+	}
+	if h := n.hosted[flotilla.Directory]; h != nil {
+		if d := readDirectory(h.state); d.Version > 0 {
+			n.directory = d
+		}
+	}
+	n.takeDirectory(n.directory)
+	return n, nil
+}
+
+// membersOf turns what the configuration says of the nodes into directory members.
+func membersOf(nodes []flotilla.NodeInfo) []Member {
+	members := make([]Member, 0, len(nodes))
+	for _, i := range nodes {
+		members = append(members, Member{ID: i.ID, Host: i.Host, StorePort: i.StorePort, HTTPPort: i.HTTPPort,
+			PeerAddr: i.PeerAddr, Weight: DefaultWeight})
+	}
+	return members
+}
+
+// firstCopies makes this node's copies when the cluster starts for the first
+// time. Otherwise an empty disk means that its data is gone: the copies are lost.
+func (n *Node) firstCopies() error {
+	for _, g := range n.directory.Groups {
+		if !slices.Contains(g.Holders(), n.cfg.Self) {
+			continue
+		}
+		_, isLost := n.lost[g.ID]
+		if !n.cfg.IsBootstrap || isLost {
+			if !isLost {
+				n.lost[g.ID] = 0
+			}
+			continue
+		}
+		replica := consensus.Replica{Group: g.ID, ID: flotilla.ReplicaID(n.cfg.Self)}
+		if err := n.disk.Create(replica, consensus.InitialKeys(g.Holders())); err != nil {
+			return fmt.Errorf("create %v: %w", g.ID, err)
+		}
+	}
+	return nil
+}
+
+// open starts a replica that is on the disk.
+func (n *Node) open(r consensus.Replica) error {
+	machines := n.cfg.Machines
+	if r.Group == flotilla.Directory {
+		machines = map[flotilla.System]flotilla.Machine{flotilla.SystemDirectory: directoryMachine{}}
+	}
+	h := &hosted{id: r.Group, state: n.disk.State(r.Group),
+		roundStart: map[uint64]flotilla.Millis{}, fresh: &freshness{}, dueAt: flotilla.Never}
+	group, err := consensus.Open(consensus.Config{Group: r.Group, Replica: r.ID, Log: n.disk.Log(r.Group), State: h.state,
+		Machines: machines, ElectionTicks: n.cfg.ElectionTicks, HeartbeatTicks: n.cfg.HeartbeatTicks,
+		Emit: n.emitEvent, Listens: n.listensTo}, n.cfg.Incarnation)
+	if err != nil {
+		return fmt.Errorf("open %v: %w", r.Group, err)
+	}
+	h.group = group
+	h.route = n.route(r.Group)
+	n.hosted[r.Group] = h
+	n.order = append(n.order, h)
+	slices.SortFunc(n.order, func(a, b *hosted) int { return int(a.id) - int(b.id) })
+	n.markDirty(h)
+	n.isChanged = true
+	return nil
+}
+
+func (n *Node) emitEvent(e flotilla.Event) {
+	if n.emit != nil {
+		n.emit(e)
+	}
+}
+
+func (n *Node) listensTo(s flotilla.System) bool { return n.listens != nil && n.listens(s) }
+
+// route returns the way to a group, which is made when first asked for.
+func (n *Node) route(g flotilla.GroupID) *route {
+	r := n.routes[g]
+	if r == nil {
+		r = &route{group: g}
+		n.routes[g] = r
+		n.routeOrder = append(n.routeOrder, r)
+		slices.SortFunc(n.routeOrder, func(a, b *route) int { return int(a.group) - int(b.group) })
+	}
+	return r
+}
+
+func (n *Node) markDirty(h *hosted) { h.isDirty = true }
+
+func (n *Node) markRoute(r *route) {
+	for _, other := range n.dirtyRoutes {
+		if other == r {
+			return
+		}
+	}
+	n.dirtyRoutes = append(n.dirtyRoutes, r)
+}
+
+// takeDirectory goes on with a newer picture of the cluster.
+func (n *Node) takeDirectory(d *Directory) {
+	n.directory = n.withAddresses(d)
+	n.isChanged = true
+	addresses := map[flotilla.NodeID]string{}
+	for _, m := range d.Nodes {
+		if m.ID == n.cfg.Self {
+			continue
+		}
+		addresses[m.ID] = m.PeerAddr
+		if n.peers[m.ID] == nil {
+			p := &peer{id: m.ID, hello: hello{hasRoom: true}}
+			n.peers[m.ID] = p
+			n.peerOrder = append(n.peerOrder, p)
+		}
+	}
+	slices.SortFunc(n.peerOrder, func(a, b *peer) int { return int(a.id) - int(b.id) })
+	for _, g := range d.Groups {
+		n.route(g.ID)
+	}
+	n.transport.SetPeers(addresses)
+}
+
+// withAddresses returns the picture with the addresses that this node was started
+// with: a fleet may come back on other ports than those it once wrote down.
+func (n *Node) withAddresses(d *Directory) *Directory {
+	changed := *d
+	changed.Nodes = slices.Clone(d.Nodes)
+	for i := range changed.Nodes {
+		for _, m := range membersOf(n.cfg.Members) {
+			if m.ID == changed.Nodes[i].ID {
+				m.Weight, m.IsDraining = changed.Nodes[i].Weight, changed.Nodes[i].IsDraining
+				changed.Nodes[i] = m
+			}
+		}
+	}
+	return &changed
+}
+
+// isAlive reports whether a node was heard of lately.
+func (n *Node) isAlive(id flotilla.NodeID) bool {
+	if id == n.cfg.Self {
+		return true
+	}
+	p := n.peers[id]
+	return p != nil && p.heardTick > 0 && n.ticks-p.heardTick <= uint64(n.cfg.ElectionTicks)
+}
+
+// holders returns the nodes with a copy of a group, as far as is known here.
+func (n *Node) holders(g flotilla.GroupID) []flotilla.NodeID {
+	if h := n.hosted[g]; h != nil && len(h.group.Members().Node) > 0 {
+		return h.group.Members().Nodes()
+	}
+	if d, ok := n.directory.Group(g); ok {
+		return d.Holders()
+	}
+	return nil
+}
+
+// isCutOff reports whether so few of a group's nodes are in reach that nothing
+// can be agreed on.
+func (n *Node) isCutOff(g flotilla.GroupID) bool {
+	holders := n.holders(g)
+	alive := 0
+	for _, id := range holders {
+		if n.isAlive(id) {
+			alive++
+		}
+	}
+	return n.ticks > uint64(n.cfg.ElectionTicks) && alive <= len(holders)/2
+}
+
+// submit takes a call from a client of this node.
+func (n *Node) submit(c *pending) {
+	r := n.routes[c.call.Group]
+	if r == nil {
+		n.fail(c, flotilla.Refused(flotilla.NotHere, c.call.Group.String()+" does not exist"))
+		return
+	}
+	if c.call.IsRead {
+		n.submitRead(c)
+		return
+	}
+	if n.isCutOff(c.call.Group) {
+		n.fail(c, flotilla.Refused(flotilla.NoQuorum, ""))
+		return
+	}
+	r.queue = append(r.queue, c)
+	n.markRoute(r)
+}
+
+// finish tells the caller that its call is answered.
+func (n *Node) finish(c *pending) {
+	n.finished++
+	c.done <- struct{}{}
+}
+
+func (n *Node) fail(c *pending, err error) {
+	c.call.Replies, c.call.Err = c.call.Replies[:0], err
+	n.finish(c)
+}

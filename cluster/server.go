@@ -1,0 +1,301 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"flotilla"
+)
+
+// Limits of a server. What comes beyond them is refused as busy.
+const (
+	// MaxWaitingCommands and MaxWaitingBytes bound what waits for an answer on one node.
+	MaxWaitingCommands = 65_536
+	MaxWaitingBytes    = 256 << 20
+	// maxRemoteReads is how many reads a node carries out for others at a time.
+	maxRemoteReads = 256
+	// requestMillis is how long a call may take before its outcome is given up.
+	requestMillis flotilla.Millis = 5000
+)
+
+// Server runs a Node: it owns the one loop, and is the Host that clients use.
+type Server struct {
+	cfg       Config
+	node      *Node
+	started   time.Time
+	wake      chan struct{} // never closed; one slot
+	stopped   chan struct{} // closed when Run returns
+	published atomic.Pointer[published]
+	topics    topics
+
+	mu    sync.Mutex // guards the fields up to the blank line
+	inbox inbox
+	ended bool // nothing is taken any more
+
+	waitingCommands atomic.Int64
+	waitingBytes    atomic.Int64
+	busy            atomic.Uint64
+	remoteReads     chan struct{}
+	tasks           sync.WaitGroup // goroutines that Run waits for
+	taskContext     context.Context
+	stopTasks       context.CancelFunc
+}
+
+// inbox is what has arrived since the loop last looked.
+type inbox struct {
+	calls   []*pending
+	cancels []*pending
+	frames  []*frame
+	tasks   []func(*Node) // questions to the node, and reports
+}
+
+// New returns a server that has opened all its groups. Run makes it work.
+func New(cfg Config) (*Server, error) {
+	cfg = withDefaults(cfg)
+	s := &Server{cfg: cfg, started: time.Now(), wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+		remoteReads: make(chan struct{}, maxRemoteReads)}
+	s.taskContext, s.stopTasks = context.WithCancel(context.Background())
+	node, err := newNode(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.node = node
+	node.emit, node.listens, node.hear = s.topics.emit, s.topics.listens, s.topics.hear
+	s.published.Store(node.publish())
+	return s, nil
+}
+
+func withDefaults(cfg Config) Config {
+	if cfg.TickMillis == 0 {
+		cfg.TickMillis = 50
+	}
+	if cfg.ElectionTicks == 0 {
+		cfg.ElectionTicks = 12
+	}
+	if cfg.HeartbeatTicks == 0 {
+		cfg.HeartbeatTicks = 2
+	}
+	if cfg.Groups == 0 {
+		cfg.Groups = DefaultGroups
+	}
+	if cfg.Replicas == 0 {
+		cfg.Replicas = DefaultReplicas
+	}
+	cfg.Replicas = min(cfg.Replicas, len(cfg.Members))
+	return cfg
+}
+
+// Run works until ctx ends or the node fails; then all calls are answered, and all
+// that it started has ended. It may be called once.
+func (s *Server) Run(ctx context.Context) error {
+	tick := time.Duration(s.cfg.TickMillis) * time.Millisecond
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	early := time.NewTimer(time.Hour)
+	defer early.Stop()
+	var err error
+	var last inbox
+	for err == nil {
+		ticked := false
+		select {
+		case <-ctx.Done():
+			s.end()
+			return nil
+		case <-s.wake:
+		case <-early.C:
+		case <-ticker.C:
+			ticked = true
+		}
+		if ticked {
+			s.node.Tick()
+		}
+		last = s.take(last)
+		err = s.turn(&last)
+		if at := s.node.NextWake(); at != flotilla.Never {
+			early.Reset(max(0, time.Duration(at-s.mono()))*time.Millisecond + time.Microsecond)
+		}
+	}
+	s.end()
+	return fmt.Errorf("node %v: %w", s.cfg.Self, err)
+}
+
+// turn hands the node what has arrived, and carries out what it asks of the shell.
+func (s *Server) turn(in *inbox) error {
+	n := s.node
+	for _, f := range in.frames {
+		n.receive(f)
+	}
+	for _, task := range in.tasks {
+		task(n)
+	}
+	for _, c := range in.calls {
+		n.submit(c)
+	}
+	for _, c := range in.cancels {
+		n.cancel(c)
+	}
+	if err := n.Turn(Clock{Wall: flotilla.Millis(time.Now().UnixMilli()), Mono: s.mono()}); err != nil {
+		return err
+	}
+	for _, job := range n.snapshots {
+		s.tasks.Go(func() { s.sendSnapshot(job) })
+	}
+	n.snapshots = n.snapshots[:0]
+	for _, r := range n.requests {
+		s.serveRemote(r)
+	}
+	n.requests = n.requests[:0]
+	if n.isChanged {
+		s.published.Store(n.publish())
+	}
+	return nil
+}
+
+func (s *Server) mono() flotilla.Millis {
+	return flotilla.Millis(time.Since(s.started) / time.Millisecond)
+}
+
+// take swaps the inbox for an empty one; used is one that was taken before.
+func (s *Server) take(used inbox) inbox {
+	clear(used.calls)
+	clear(used.cancels)
+	clear(used.frames)
+	clear(used.tasks)
+	used = inbox{calls: used.calls[:0], cancels: used.cancels[:0], frames: used.frames[:0], tasks: used.tasks[:0]}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := s.inbox
+	s.inbox = used
+	return taken
+}
+
+// poke wakes the loop.
+func (s *Server) poke() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// post has a function called by the loop, unless the server has ended.
+func (s *Server) post(task func(*Node)) bool {
+	s.mu.Lock()
+	ended := s.ended
+	if !ended {
+		s.inbox.tasks = append(s.inbox.tasks, task)
+	}
+	s.mu.Unlock()
+	s.poke()
+	return !ended
+}
+
+// end answers all that waits, and waits for all that was started.
+func (s *Server) end() {
+	s.mu.Lock()
+	s.ended = true
+	in := s.inbox
+	s.inbox = inbox{}
+	s.mu.Unlock()
+	for _, f := range in.frames {
+		if f.snapshot != nil {
+			f.snapshot.staged.Drop()
+		}
+	}
+	for _, task := range in.tasks {
+		task(s.node)
+	}
+	stopping := flotilla.Refused(flotilla.Stopping, "")
+	for _, c := range in.calls {
+		s.node.fail(c, stopping)
+	}
+	s.node.stop()
+	s.stopTasks()
+	s.tasks.Wait()
+	close(s.stopped)
+}
+
+// Receive takes a frame from the transport.
+func (s *Server) Receive(from flotilla.NodeID, bytes []byte) {
+	f, err := decodeFrame(from, bytes)
+	if err != nil {
+		s.cfg.Log.Warn("a frame could not be read", "node", from, "err", err)
+	}
+	s.deliver(f)
+}
+
+// maxWaitingFrames bounds the frames that wait for the loop: more are dropped, as
+// by a network that is overloaded. Raft and routes send again.
+const maxWaitingFrames = 16_384
+
+func (s *Server) deliver(f *frame) bool {
+	s.mu.Lock()
+	ok := !s.ended && (len(s.inbox.frames) < maxWaitingFrames || f.snapshot != nil)
+	if ok {
+		s.inbox.frames = append(s.inbox.frames, f)
+	}
+	s.mu.Unlock()
+	s.poke()
+	return ok
+}
+
+// Self returns this node.
+func (s *Server) Self() flotilla.NodeID { return s.cfg.Self }
+
+// Topology returns the newest known picture of the cluster.
+func (s *Server) Topology() *flotilla.Topology { return s.published.Load().topology }
+
+// Status asks the node how it is.
+func (s *Server) Status() Status {
+	answer := make(chan Status, 1)
+	if !s.post(func(n *Node) { answer <- n.status() }) {
+		return Status{Cluster: s.cfg.Cluster, Node: s.cfg.Self, Name: s.cfg.Self.String(), PID: os.Getpid()}
+	}
+	var st Status
+	select {
+	case st = <-answer:
+	case <-s.stopped:
+	}
+	st.PID, st.StartedAt = os.Getpid(), flotilla.Millis(s.started.UnixMilli())
+	st.Inbox, st.Busy = int(s.waitingCommands.Load()), s.busy.Load()
+	return st
+}
+
+// Drain has this node give all its leaders away, and returns once it leads
+// nothing or ctx ended.
+func (s *Server) Drain(ctx context.Context) error {
+	s.post(func(n *Node) { n.isDraining = true; n.isChanged = true })
+	tick := time.NewTicker(time.Duration(s.cfg.TickMillis) * time.Millisecond)
+	defer tick.Stop()
+	for {
+		left := make(chan int, 1)
+		if !s.post(func(n *Node) { n.balance(); left <- n.leads() }) {
+			return nil
+		}
+		select {
+		case count := <-left:
+			if count == 0 {
+				return nil
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.stopped:
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.stopped:
+			return nil
+		}
+	}
+}
+
+var (
+	_ flotilla.Host = (*Server)(nil)
+	_ Receiver      = (*Server)(nil)
+)

@@ -1,0 +1,246 @@
+package cluster
+
+import (
+	"slices"
+
+	"flotilla"
+	"flotilla/consensus"
+)
+
+// How often, in ticks, what is done.
+const (
+	checkTicks   = 2  // deadlines of calls
+	balanceTicks = 20 // who should lead what
+	cutTicks     = 40 // how much log may be forgotten
+	roomTicks    = 10 // whether the disk is nearly full
+)
+
+// Limits of how much log is kept for replicas that are behind. One that is
+// further behind gets a snapshot.
+const (
+	keptEntries    = 10_000
+	maxKeptEntries = 200_000
+)
+
+// Tick tells that one tick has passed.
+func (n *Node) Tick() {
+	n.ticks++
+	for _, h := range n.order {
+		h.group.Tick()
+		n.markDirty(h)
+	}
+	for _, p := range n.peerOrder {
+		if p.wasAlive && !n.isAlive(p.id) {
+			p.wasAlive = false
+			n.isChanged = true
+		}
+	}
+	if n.ticks%uint64(n.cfg.HeartbeatTicks) == 0 {
+		n.sayHello()
+	}
+	if n.ticks%checkTicks == 0 {
+		for _, r := range n.routeOrder {
+			n.checkRoute(r)
+		}
+		for _, h := range n.order {
+			n.checkReads(h)
+		}
+		n.checkRemoteReads()
+	}
+	if n.ticks%roomTicks == 0 {
+		n.checkRoom()
+	}
+	if n.ticks%balanceTicks == 0 {
+		n.start()
+		n.balance()
+		n.mend()
+	}
+	if n.ticks%cutTicks == 0 {
+		n.cut()
+	}
+}
+
+// sayHello tells all other nodes how this one is.
+func (n *Node) sayHello() {
+	h := hello{directory: n.directory.Version, isDraining: n.isDraining, hasRoom: n.hasRoom, syncMicros: uint64(n.syncMicros)}
+	for _, g := range n.order {
+		if g.group.IsLeader() {
+			h.leads = append(h.leads, leadership{group: g.id, term: g.group.Term()})
+		}
+	}
+	for g, id := range n.lost {
+		h.lost = append(h.lost, lostReplica{group: g, replica: id})
+	}
+	slices.SortFunc(h.lost, func(a, b lostReplica) int { return int(a.group) - int(b.group) })
+	for _, p := range n.peerOrder {
+		p.frame = appendHello(p.frame, &h)
+	}
+}
+
+// checkRoom finds out whether entries should say that a disk is nearly full.
+func (n *Node) checkRoom() {
+	n.hasRoom = n.disk.Room()
+	n.measureDisk()
+	for _, h := range n.order {
+		noRoom := !n.hasRoom
+		for _, id := range n.holders(h.id) {
+			if p := n.peers[id]; p != nil && n.isAlive(id) && !p.hello.hasRoom {
+				noRoom = true
+			}
+		}
+		h.group.SetNoRoom(noRoom)
+	}
+}
+
+// measureDisk follows how long the disk takes for a synced write.
+func (n *Node) measureDisk() {
+	now := n.disk.Stats()
+	if writes := now.Appends - n.disk0.Appends; writes > 0 {
+		recent := (now.SyncSeconds - n.disk0.SyncSeconds) * 1e6 / float64(writes)
+		n.syncMicros = 0.7*n.syncMicros + 0.3*recent
+	}
+	n.disk0 = now
+}
+
+// start writes the first directory, if this node leads its group and there is none.
+func (n *Node) start() {
+	h := n.hosted[flotilla.Directory]
+	if n.isStarted || h == nil || !h.group.IsLeader() {
+		return
+	}
+	if readDirectory(h.state).Version > 0 {
+		n.isStarted = true
+		return
+	}
+	n.propose(flotilla.Directory, bootstrapCommand(n.directory))
+}
+
+// propose has this node itself send a command to a group; nobody waits for the reply.
+func (n *Node) propose(g flotilla.GroupID, command []byte) {
+	c := &pending{call: &flotilla.Call{Group: g, Commands: [][]byte{command}}, bytes: len(command),
+		deadline: n.mono + requestMillis, done: make(chan struct{}, 1)}
+	n.submit(c)
+}
+
+// balance moves leaders to where they should be.
+func (n *Node) balance() {
+	view := BalanceView{Self: n.cfg.Self}
+	for _, m := range n.directory.Nodes {
+		v := NodeView{ID: m.ID, IsAlive: n.isAlive(m.ID), IsDraining: m.IsDraining || n.drains(m.ID), IsSlow: n.isSlow(m.ID)}
+		view.Nodes = append(view.Nodes, v)
+	}
+	counts := n.directory.SlotCounts()
+	for _, g := range n.directory.Groups {
+		r := n.route(g.ID)
+		v := GroupView{ID: g.ID, Leader: r.leader, LedFor: flotilla.Millis(n.ticks-r.ledFrom) * n.cfg.TickMillis,
+			Candidates: n.holders(g.ID), IsCounted: counts[g.ID] > 0 || g.ID == flotilla.Directory}
+		if h := n.hosted[g.ID]; h != nil && h.group.IsLeader() {
+			v.Candidates = n.candidates(h)
+		}
+		view.Groups = append(view.Groups, v)
+	}
+	for _, t := range planTransfers(view) {
+		if h := n.hosted[t.Group]; h != nil {
+			if to := h.group.Members().ReplicaOf(t.To); to != 0 {
+				h.group.Transfer(to)
+				n.markDirty(h)
+			}
+		}
+	}
+}
+
+// drains reports whether a node has said that it shall lead nothing.
+func (n *Node) drains(id flotilla.NodeID) bool {
+	if id == n.cfg.Self {
+		return n.isDraining
+	}
+	p := n.peers[id]
+	return p != nil && p.hello.isDraining
+}
+
+// slowFactor and slowMicros say when a node's disk is slow enough that others
+// should lead: this many times slower than the fastest live node's, and at least this slow.
+const (
+	slowFactor = 8
+	slowMicros = 50_000
+)
+
+// isSlow reports whether a node's disk is much slower than another's.
+func (n *Node) isSlow(id flotilla.NodeID) bool {
+	of := func(id flotilla.NodeID) uint64 {
+		if id == n.cfg.Self {
+			return uint64(n.syncMicros)
+		}
+		return n.peers[id].hello.syncMicros
+	}
+	fastest := uint64(n.syncMicros)
+	for _, p := range n.peerOrder {
+		if n.isAlive(p.id) {
+			fastest = min(fastest, p.hello.syncMicros)
+		}
+	}
+	if id != n.cfg.Self && n.peers[id] == nil {
+		return false
+	}
+	return of(id) > slowMicros && of(id) > slowFactor*fastest
+}
+
+// candidates returns the nodes whose voting copy of a group that we lead is close behind.
+func (n *Node) candidates(h *hosted) []flotilla.NodeID {
+	nodes := []flotilla.NodeID{n.cfg.Self}
+	last := h.state.Mark().Index
+	for _, f := range h.group.Followers() {
+		if !f.IsLearner && f.State == "StateReplicate" && f.IsActive && f.Match+keptEntries/10 > last {
+			nodes = append(nodes, h.group.Members().Node[f.Replica])
+		}
+	}
+	slices.Sort(nodes)
+	return nodes
+}
+
+// mend gives nodes that lost their copies of groups that we lead new ones, and
+// lets learners vote that have caught up.
+func (n *Node) mend() {
+	for _, p := range n.peerOrder {
+		if !n.isAlive(p.id) {
+			continue
+		}
+		for _, lost := range p.hello.lost {
+			h := n.hosted[lost.group]
+			if h == nil || !h.group.IsLeader() {
+				continue
+			}
+			current := h.group.Members().ReplicaOf(p.id)
+			if current != 0 && !consensus.IsFresh(current) || current != 0 && current == lost.replica {
+				h.group.Replace(current, p.id)
+				n.markDirty(h)
+			}
+		}
+	}
+	for _, h := range n.order {
+		if !h.group.IsLeader() {
+			continue
+		}
+		last := h.state.Mark().Index
+		for _, f := range h.group.Followers() {
+			if f.IsLearner && f.State == "StateReplicate" && f.IsActive && f.Match+100 > last {
+				h.group.Promote(f.Replica)
+				n.markDirty(h)
+			}
+		}
+	}
+}
+
+// cut lets the disk forget log that nobody is going to need.
+func (n *Node) cut() {
+	for _, h := range n.order {
+		applied := h.state.Mark().Index
+		keep := min(h.state.Durable(), applied-min(applied, keptEntries))
+		if h.group.IsLeader() {
+			for _, f := range h.group.Followers() {
+				keep = min(keep, max(f.Match, applied-min(applied, maxKeptEntries)))
+			}
+		}
+		n.disk.Cut(h.id, keep)
+	}
+}
