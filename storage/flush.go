@@ -1,0 +1,193 @@
+package storage
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// dirty counts what waits for being written to Pebble, and wakes the flusher.
+//
+//	Commit -> bytes grow -> [DirtyBytes] wake the flusher -> [1.5 x DirtyBytes] wait for it
+type dirty struct {
+	mu       sync.Mutex
+	bytes    int       // in active tables
+	logBytes int       // appended since the last freeze
+	since    time.Time // of the oldest change, zero if none
+	flushed  sync.Cond // broadcast when active tables were frozen, and when a flush ended
+	wake     chan struct{}
+}
+
+// noteDirty is told of each commit.
+func (d *Disk) noteDirty(grown int) {
+	d.dirty.mu.Lock()
+	d.dirty.bytes += grown
+	isFull := d.dirty.bytes >= d.opts.DirtyBytes
+	if d.dirty.since.IsZero() && !d.opts.Synchronous {
+		d.dirty.since = time.Now()
+	}
+	d.dirty.mu.Unlock()
+	if isFull {
+		d.requestFlush()
+		d.waitForFlusher()
+	}
+}
+
+// noteLog is told of each append.
+func (d *Disk) noteLog(bytes int) {
+	d.dirty.mu.Lock()
+	d.dirty.logBytes += bytes
+	isLong := d.dirty.logBytes >= d.opts.FlushLogBytes
+	d.dirty.mu.Unlock()
+	if isLong {
+		d.requestFlush()
+	}
+}
+
+func (d *Disk) requestFlush() {
+	if d.opts.Synchronous {
+		d.Flush()
+		return
+	}
+	select {
+	case d.dirty.wake <- struct{}{}:
+	default: // it was asked already
+	}
+}
+
+// waitForFlusher is the backpressure: the disk is slower than the commands.
+func (d *Disk) waitForFlusher() {
+	d.dirty.mu.Lock()
+	defer d.dirty.mu.Unlock()
+	for d.dirty.bytes >= d.opts.DirtyBytes*3/2 && d.failure.get() == nil && !d.isClosed.Load() {
+		d.dirty.flushed.Wait()
+	}
+}
+
+// runFlusher is the one goroutine of a Disk; Close ends it.
+func (d *Disk) runFlusher(ctx context.Context) {
+	check := time.NewTicker(max(d.opts.FlushAge/4, time.Millisecond))
+	defer check.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.dirty.wake:
+			d.Flush()
+		case <-check.C:
+			d.dirty.mu.Lock()
+			isOld := !d.dirty.since.IsZero() && time.Since(d.dirty.since) >= d.opts.FlushAge
+			d.dirty.mu.Unlock()
+			if isOld {
+				d.Flush()
+			}
+		}
+	}
+}
+
+// Flush writes all that was committed so far to disk, durably. Nobody has to call
+// it: it happens by itself, and at Close.
+func (d *Disk) Flush() {
+	d.flushMu.Lock()
+	defer d.flushMu.Unlock()
+	d.dirty.mu.Lock()
+	d.dirty.bytes, d.dirty.logBytes, d.dirty.since = 0, 0, time.Time{}
+	d.dirty.mu.Unlock()
+	defer d.dirty.flushed.Broadcast()
+	if d.failure.get() != nil || d.damage.get() != nil {
+		return // what is in memory may be all that is left: keep serving reads from it
+	}
+	var frozen []*groupState
+	size := 0
+	for _, s := range d.allStates() {
+		if t, ok := s.freeze(); ok {
+			frozen = append(frozen, s)
+			size += t.bytes
+		}
+	}
+	if len(frozen) == 0 {
+		return
+	}
+	d.dirty.flushed.Broadcast() // the active tables are empty again
+	if err := d.writeFrozen(frozen, size); err != nil {
+		d.stateFailed(fmt.Errorf("flush the states: %w", err))
+		return
+	}
+	for _, s := range frozen {
+		s.thaw()
+	}
+}
+
+// writeFrozen writes the tables and marks of all groups in one batch: the state
+// store has no WAL, but a batch becomes durable as a whole or not at all. A batch
+// this large is not copied into Pebble's memtable: it is flushed as it is.
+func (d *Disk) writeFrozen(frozen []*groupState, size int) error {
+	batch := d.state.NewBatchWithSize(size + 1024)
+	defer batch.Close()
+	var key, end []byte
+	for _, s := range frozen {
+		l := s.layers.Load()
+		var err error
+		// Spans first: within a batch the later operation wins, and a table's
+		// items are newer than its spans.
+		l.frozen.spans.Scan(func(sp span) bool {
+			key = append(append(key[:0], l.prefix...), sp.start...)
+			end = append(append(end[:0], l.prefix...), sp.end...)
+			if sp.end == nil {
+				end = prefixEnd(l.prefix)
+			}
+			err = batch.DeleteRange(key, end, nil)
+			return err == nil
+		})
+		if err == nil {
+			l.frozen.items.Scan(func(i item) bool {
+				err = addItem(batch, l.prefix, i)
+				return err == nil
+			})
+		}
+		if err != nil {
+			return err
+		}
+		mark := groupKey(markPrefix, s.group)
+		if err := batch.Set(mark, markValue(mark, l.epoch, s.frozenMark), nil); err != nil {
+			return err
+		}
+	}
+	if err := batch.Commit(pebble.NoSync); err != nil {
+		return err
+	}
+	if err := d.state.Flush(); err != nil {
+		return err
+	}
+	return d.failure.get()
+}
+
+func addItem(batch *pebble.Batch, prefix []byte, i item) error {
+	if i.isGone {
+		op := batch.DeleteDeferred(len(prefix) + len(i.data))
+		copy(op.Key[copy(op.Key, prefix):], i.data)
+		return op.Finish()
+	}
+	key, value := i.key(), i.value()
+	op := batch.SetDeferred(len(prefix)+len(key), len(value))
+	copy(op.Key[copy(op.Key, prefix):], key)
+	copy(op.Value, value)
+	return op.Finish()
+}
+
+// allStates returns the states in order of group.
+func (d *Disk) allStates() []*groupState {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	states := make([]*groupState, 0, len(d.groups))
+	for _, g := range d.groups {
+		states = append(states, g.state)
+	}
+	slices.SortFunc(states, func(a, b *groupState) int { return cmp.Compare(a.group, b.group) })
+	return states
+}

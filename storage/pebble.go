@@ -1,0 +1,123 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
+)
+
+// openLog opens the store whose WAL is the node's log. Its data is short-lived:
+// compressing it, or compacting it eagerly, would only cost.
+func (d *Disk) openLog() error {
+	o := d.pebbleOptions("log")
+	o.CacheSize = d.opts.LogCacheBytes
+	o.MemTableSize = 16 << 20
+	o.MemTableStopWritesThreshold = 4
+	o.L0CompactionThreshold = 16
+	o.L0StopWritesThreshold = 256
+	for i := range o.Levels {
+		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
+	}
+	db, err := openPebble(d.fs.PathJoin(d.dir, "log"), o)
+	d.log = db
+	return err
+}
+
+// openState opens the store of the groups' states. Its memtable is small, since
+// what is written comes in batches so large that they bypass it.
+func (d *Disk) openState() error {
+	o := d.pebbleOptions("state")
+	o.CacheSize = d.opts.StateCacheBytes
+	o.DisableWAL = true
+	o.MemTableSize = 4 << 20
+	o.MemTableStopWritesThreshold = 8
+	o.CompactionConcurrencyRange = func() (lower, upper int) { return 1, 2 }
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	db, err := openPebble(d.fs.PathJoin(d.dir, "state"), o)
+	d.state = db
+	return err
+}
+
+func (d *Disk) pebbleOptions(store string) *pebble.Options {
+	return &pebble.Options{
+		FS: d.fs,
+		// The default is the oldest format, whose WAL takes a flipped bit for the
+		// end of the log and silently drops what follows.
+		FormatMajorVersion: pebble.FormatNewest,
+		Logger:             &pebbleLogger{disk: d, log: d.opts.Log.With("store", store)},
+		EventListener: &pebble.EventListener{
+			BackgroundError: d.backgroundError,
+			DataCorruption:  func(info pebble.DataCorruptionInfo) { d.noteReadError(info.Details) },
+		},
+	}
+}
+
+// backgroundError hears of flushes and compactions that failed. Pebble would try
+// again for ever.
+func (d *Disk) backgroundError(err error) {
+	if errors.Is(err, pebble.ErrCancelledCompaction) || d.isClosed.Load() {
+		return
+	}
+	d.stateFailed(err)
+}
+
+// stateFailed tells damage, which only quarantine heals, from a disk that failed.
+func (d *Disk) stateFailed(err error) {
+	if isDamage(err) {
+		d.noteReadError(err)
+		return
+	}
+	_ = d.fail(err) // fail has told everyone
+}
+
+// pebbleLogger takes what Pebble has to say: fatal means that a write or an fsync
+// failed, and Pebble relies on this call not returning in a real process.
+type pebbleLogger struct {
+	disk *Disk
+	log  *slog.Logger
+}
+
+func (*pebbleLogger) Infof(string, ...any) {}
+
+func (l *pebbleLogger) Errorf(format string, args ...any) {
+	l.log.Warn("pebble reports", "err", fmt.Sprintf(format, args...))
+}
+
+func (l *pebbleLogger) Fatalf(format string, args ...any) {
+	_ = l.disk.fail(fmt.Errorf(format, args...))
+}
+
+// openPebble opens a store and turns a panic into an error: some damage to a
+// MANIFEST gets past its checksums' first line and trips an assertion.
+func openPebble(dir string, o *pebble.Options) (db *pebble.DB, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			db, err = nil, fmt.Errorf("%w: pebble panicked: %v", errDamaged, r)
+		}
+	}()
+	db, err = pebble.Open(dir, o)
+	if err != nil && !isEnvironment(err) {
+		err = fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	return db, err
+}
+
+// isEnvironment tells errors of the machine, which a person can mend without losing
+// data, from damage. A missing file is damage: we did not remove it.
+func isEnvironment(err error) bool {
+	if pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	var code syscall.Errno
+	return errors.As(err, &code) || errors.Is(err, fs.ErrPermission) ||
+		strings.Contains(err.Error(), "format major version") // written by a newer program
+}

@@ -1,0 +1,233 @@
+package storage
+
+import (
+	"iter"
+	"sync"
+	"sync/atomic"
+
+	"flotilla"
+	"flotilla/consensus"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// groupState is one group's state: the layers over Pebble and the mark.
+//
+// The writer takes mu with its first write and gives it back in Commit, so that no
+// view ever sees half an entry; an apply takes microseconds. Whoever writes one
+// group commits it before it writes to another, or the flusher could wait for a
+// lock whose holder waits for the flusher.
+type groupState struct {
+	disk  *Disk
+	group flotilla.GroupID
+
+	// mu guards the active table's content and mark against views and the flusher.
+	// The writer reads both without it: nobody else changes them.
+	mu        sync.RWMutex
+	layers    atomic.Pointer[layers] // replaced under mu
+	mark      consensus.Mark
+	isWriting bool // the writer's own: it holds mu
+	dirtyFrom int  // the active table's bytes when the current write began
+	keyBuf    []byte
+
+	isDirty    bool           // guarded by mu: committed since the last freeze
+	frozenMark consensus.Mark // the flusher's: what the frozen table is as of
+
+	durable atomic.Uint64
+	failure stickyError
+}
+
+var _ consensus.State = (*groupState)(nil)
+
+// stickyError keeps the first error.
+type stickyError struct{ first atomic.Pointer[error] }
+
+func (s *stickyError) set(err error) { s.first.CompareAndSwap(nil, &err) }
+
+func (s *stickyError) get() error {
+	if err := s.first.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func newGroupState(d *Disk, group flotilla.GroupID, epoch uint32, mark consensus.Mark) *groupState {
+	s := &groupState{disk: d, group: group, mark: mark}
+	s.layers.Store(&layers{active: newTable(), epoch: epoch, prefix: dataKeyPrefix(group, epoch)})
+	s.durable.Store(mark.Index)
+	return s
+}
+
+// Get returns the value of key; see flotilla.Reader.
+func (s *groupState) Get(key []byte) ([]byte, bool) {
+	value, ok, keep, err := s.layers.Load().get(s.disk.state, key, s.keyBuf)
+	s.keyBuf = keep
+	if err != nil {
+		s.fail(err)
+	}
+	return value, ok
+}
+
+// Scan visits start <= key < end in ascending order.
+func (s *groupState) Scan(start, end []byte) iter.Seq2[[]byte, []byte] {
+	return s.layers.Load().scan(s.disk.state, start, end, false, s.fail)
+}
+
+// ScanBack visits the same keys in descending order.
+func (s *groupState) ScanBack(start, end []byte) iter.Seq2[[]byte, []byte] {
+	return s.layers.Load().scan(s.disk.state, start, end, true, s.fail)
+}
+
+// Set writes a key.
+func (s *groupState) Set(key, value []byte) { s.write().set(key, value) }
+
+// Delete deletes a key.
+func (s *groupState) Delete(key []byte) { s.write().delete(key) }
+
+// DeleteRange deletes start <= key < end.
+func (s *groupState) DeleteRange(start, end []byte) { s.write().deleteRange(start, end) }
+
+func (s *groupState) write() *table {
+	if !s.isWriting {
+		s.mu.Lock()
+		s.isWriting = true
+		s.dirtyFrom = s.layers.Load().active.bytes
+	}
+	return s.layers.Load().active
+}
+
+// Commit makes the writes visible. It waits when too much is in memory because
+// the disk does not keep up (Options.DirtyBytes).
+func (s *groupState) Commit(mark consensus.Mark) {
+	active := s.write()
+	flotilla.Assert(mark.Index >= s.mark.Index, "%v: a state goes back from %d to %d", s.group, s.mark.Index, mark.Index)
+	s.mark = mark
+	s.isDirty = true
+	grown := active.bytes - s.dirtyFrom
+	s.isWriting = false
+	s.mu.Unlock()
+	s.disk.noteDirty(grown)
+}
+
+// Mark returns the last committed mark. Only the writer may ask; others use a view.
+func (s *groupState) Mark() consensus.Mark { return s.mark }
+
+// Durable returns the index that a power cut would lead back to.
+func (s *groupState) Durable() uint64 { return s.durable.Load() }
+
+// Err returns the first failure.
+func (s *groupState) Err() error { return s.failure.get() }
+
+func (s *groupState) fail(err error) {
+	s.failure.set(err)
+	s.disk.noteReadError(err)
+}
+
+// freeze turns the active table into the frozen one, and returns it.
+func (s *groupState) freeze() (frozen *table, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.isDirty {
+		return nil, false
+	}
+	l := *s.layers.Load()
+	l.frozen, l.active = l.active, newTable()
+	s.layers.Store(&l)
+	s.isDirty = false
+	s.frozenMark = s.mark
+	return l.frozen, true
+}
+
+// thaw drops the frozen table: Pebble has it now, durably.
+func (s *groupState) thaw() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := *s.layers.Load()
+	l.frozen = nil
+	s.layers.Store(&l)
+	s.durable.Store(s.frozenMark.Index)
+}
+
+// replace puts an installed snapshot in place of everything.
+func (s *groupState) replace(epoch uint32, mark consensus.Mark) {
+	flotilla.Assert(!s.isWriting, "%v: install between a write and its commit", s.group)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.layers.Store(&layers{active: newTable(), epoch: epoch, prefix: dataKeyPrefix(s.group, epoch)})
+	s.mark, s.isDirty = mark, false
+	s.durable.Store(mark.Index)
+}
+
+// View returns a consistent reader. A short one holds the lock for reading, so
+// whoever has one must not ask for another, nor write, before closing it.
+func (s *groupState) View(isLong bool) consensus.View {
+	if isLong {
+		return s.longView()
+	}
+	s.mu.RLock()
+	return &view{state: s, layers: s.layers.Load(), below: s.disk.state, mark: s.mark}
+}
+
+// longView copies the tables (their trees copy on write) and takes a Pebble
+// snapshot, so that the writer never waits for it.
+func (s *groupState) longView() consensus.View {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := *s.layers.Load()
+	l.active = l.active.clone()
+	snapshot := s.disk.state.NewSnapshot()
+	return &view{state: s, layers: &l, below: snapshot, snapshot: snapshot, mark: s.mark}
+}
+
+// view is a consensus.View. It may be used by one goroutine.
+type view struct {
+	state    *groupState
+	layers   *layers
+	below    pebble.Reader
+	snapshot *pebble.Snapshot // nil in a short view, which holds state.mu for reading
+	mark     consensus.Mark
+	keyBuf   []byte
+	failure  error
+	isClosed bool
+}
+
+func (v *view) Get(key []byte) ([]byte, bool) {
+	value, ok, keep, err := v.layers.get(v.below, key, v.keyBuf)
+	v.keyBuf = keep
+	if err != nil {
+		v.fail(err)
+	}
+	return value, ok
+}
+
+func (v *view) Scan(start, end []byte) iter.Seq2[[]byte, []byte] {
+	return v.layers.scan(v.below, start, end, false, v.fail)
+}
+
+func (v *view) ScanBack(start, end []byte) iter.Seq2[[]byte, []byte] {
+	return v.layers.scan(v.below, start, end, true, v.fail)
+}
+
+func (v *view) Mark() consensus.Mark { return v.mark }
+func (v *view) Err() error           { return v.failure }
+
+func (v *view) fail(err error) {
+	if v.failure == nil {
+		v.failure = err
+	}
+	v.state.fail(err)
+}
+
+func (v *view) Close() {
+	if v.isClosed {
+		return
+	}
+	v.isClosed = true
+	if v.snapshot == nil {
+		v.state.mu.RUnlock()
+		return
+	}
+	if err := v.snapshot.Close(); err != nil {
+		v.state.fail(err)
+	}
+}
