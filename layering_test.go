@@ -1,0 +1,210 @@
+package flotilla_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport says which of our packages each package may import, besides the
+// root, which all may. "" is the root. A package that is missing here fails the
+// test: whoever adds one thinks about where it belongs.
+//
+// The idea: systems and consensus know only the words; whoever drives them knows
+// them; nobody in production knows the tests.
+var mayImport = map[string][]string{
+	"":                      {},
+	"consensus":             {},
+	"store":                 {},
+	"store/redis":           {"store"},
+	"storage":               {"consensus"},
+	"cluster":               {"consensus"},
+	"transport":             {"consensus", "cluster"},
+	"supervisor":            {"cluster", "transport"},
+	"console":               {"cluster"},
+	"bench":                 {},
+	"check":                 {},
+	"cmd/flotilla":          {"bench", "cluster", "consensus", "console", "storage", "store", "store/redis", "supervisor", "transport"},
+	"store/redis/redistest": {"store", "store/redis"},
+	"storage/conformance":   {"consensus", "storage"},
+	"supervisor/fakenode":   {"cluster", "transport"},
+	"faulttest":             {"check", "cluster"},
+}
+
+// testOnly are packages that only tests may import.
+var testOnly = []string{"check", "faulttest", "store/redis/redistest", "storage/conformance", "supervisor/fakenode"}
+
+// homes says in which packages a third-party module may be used by production
+// code. One home each: what is used everywhere can not be replaced. Where there
+// are two, the module's types are part of a seam between them.
+var homes = map[string][]string{
+	"go.etcd.io/raft/v3":                  {"consensus", "storage"},
+	"go.etcd.io/raft/v3/raftpb":           {"consensus", "storage", "cluster"}, // messages, entries, HardStates
+	"github.com/cockroachdb/pebble/v2":    {"storage"},
+	"github.com/tidwall/btree":            {"storage"},
+	"google.golang.org/grpc":              {"transport"},
+	"google.golang.org/protobuf":          {"consensus", "storage", "cluster"}, // the bytes of raftpb
+	"github.com/spf13/cobra":              {"cmd/flotilla"},
+	"github.com/prometheus/client_golang": {"console"},
+	"golang.org/x/sys":                    {"storage", "supervisor"},
+	"golang.org/x/term":                   {"cmd/flotilla"},
+	"gopkg.in/yaml.v3":                    {"cmd/flotilla"},
+	"github.com/redis/go-redis/v9":        {"bench"},
+	"github.com/anishathalye/porcupine":   {"check"},
+}
+
+// pure are the packages that see no clock, no chance, no file and no goroutine.
+var pure = []string{"", "consensus", "store"}
+
+// impure are the imports that a pure package must not have, with all below them.
+var impure = []string{"time", "os", "net", "sync", "math/rand", "crypto/rand", "log", "log/slog", "syscall"}
+
+// source is one parsed file of ours.
+type source struct {
+	pkg    string // folder, "" for the root
+	path   string
+	isTest bool
+	text   string
+	tree   *ast.File
+	files  *token.FileSet
+}
+
+// at says where a node of the file is, as file:line.
+func (s source) at(pos token.Pos) string { return s.files.Position(pos).String() }
+
+// parseAll reads every Go file of the module.
+func parseAll(t *testing.T) []source {
+	t.Helper()
+	var all []source
+	err := filepath.WalkDir(".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		base := entry.Name()
+		if entry.IsDir() && name != "." && (base == "testdata" || base[0] == '.' || base[0] == '_' || strings.HasPrefix(base, "flotilla-data")) {
+			return filepath.SkipDir
+		}
+		if entry.IsDir() || !strings.HasSuffix(base, ".go") {
+			return nil
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		files := token.NewFileSet()
+		tree, err := parser.ParseFile(files, name, text, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		pkg := strings.TrimPrefix(path.Dir(filepath.ToSlash(name)), ".")
+		all = append(all, source{pkg: pkg, path: name, isTest: strings.HasSuffix(base, "_test.go"),
+			text: string(text), tree: tree, files: files})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 10 {
+		t.Fatalf("found %d files only", len(all))
+	}
+	return all
+}
+
+func imports(s source) []string {
+	var paths []string
+	for _, spec := range s.tree.Imports {
+		paths = append(paths, strings.Trim(spec.Path.Value, `"`))
+	}
+	return paths
+}
+
+// isTestSupport reports whether the file is a test or belongs to a package for tests.
+func isTestSupport(s source) bool { return s.isTest || slices.Contains(testOnly, s.pkg) }
+
+func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
+	for _, s := range parseAll(t) {
+		allowed, known := mayImport[s.pkg]
+		if !known {
+			t.Errorf("%s: package %q has no line in mayImport (layering_test.go)", s.path, s.pkg)
+			continue
+		}
+		for _, imported := range imports(s) {
+			ours, isOurs := strings.CutPrefix(imported, "flotilla/")
+			if !isOurs {
+				continue
+			}
+			if !isTestSupport(s) && !slices.Contains(allowed, ours) {
+				t.Errorf("%s: package %q must not import %q", s.path, s.pkg, ours)
+			}
+			if !isTestSupport(s) && slices.Contains(testOnly, ours) {
+				t.Errorf("%s: %q is for tests only", s.path, ours)
+			}
+		}
+	}
+}
+
+func TestModulesHaveOneHome(t *testing.T) {
+	for _, s := range parseAll(t) {
+		if isTestSupport(s) && s.pkg != "check" {
+			continue
+		}
+		for _, imported := range imports(s) {
+			first, _, _ := strings.Cut(imported, "/")
+			if !strings.Contains(first, ".") {
+				continue // the standard library, or ours
+			}
+			if home, ok := homeOf(imported); !ok || !slices.Contains(home, s.pkg) {
+				t.Errorf("%s: %q is not at home in %q (see homes in layering_test.go)", s.path, imported, s.pkg)
+			}
+		}
+	}
+}
+
+// homeOf returns the homes of the longest entry that the import falls under.
+func homeOf(imported string) (home []string, ok bool) {
+	longest := ""
+	for module := range homes {
+		isUnder := imported == module || strings.HasPrefix(imported, module+"/")
+		if isUnder && len(module) > len(longest) {
+			longest = module
+		}
+	}
+	return homes[longest], longest != ""
+}
+
+// isShell reports whether a file of a pure package says that it is not pure: its
+// name is client.go, and a comment above or right below the package clause calls it a shell.
+func isShell(s source) bool {
+	return path.Base(filepath.ToSlash(s.path)) == "client.go" && strings.Contains(s.text, "shell")
+}
+
+func TestPurePackagesArePure(t *testing.T) {
+	for _, s := range parseAll(t) {
+		if s.isTest || !slices.Contains(pure, s.pkg) || isShell(s) {
+			continue
+		}
+		for _, imported := range imports(s) {
+			for _, bad := range impure {
+				if imported == bad || strings.HasPrefix(imported, bad+"/") {
+					t.Errorf("%s: a pure package must not import %q", s.path, imported)
+				}
+			}
+		}
+		ast.Inspect(s.tree, func(n ast.Node) bool {
+			switch n.(type) {
+			case *ast.GoStmt:
+				t.Errorf("%s: a pure package starts no goroutine", s.at(n.Pos()))
+			case *ast.SelectStmt:
+				t.Errorf("%s: a pure package has no select", s.at(n.Pos()))
+			}
+			return true
+		})
+	}
+}
