@@ -81,9 +81,11 @@ func (w *steppedWorld) transport(id flotilla.NodeID) cluster.Transport { return 
 func (w *steppedWorld) recorder(id flotilla.NodeID) *recorder          { return w.recorders[id-1] }
 func (w *steppedWorld) settle(t *testing.T, what string, isTrue func() bool) {
 	t.Helper()
-	for !isTrue() {
-		if w.network.Step() {
-			continue
+	for {
+		for w.network.Step() {
+		}
+		if isTrue() {
+			return
 		}
 		next, ok := w.network.Next()
 		if !ok {

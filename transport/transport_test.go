@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -321,26 +322,30 @@ func TestOptionsAreChecked(t *testing.T) {
 // Bytes that are no gRPC end one connection, and nothing else.
 func TestNoise(t *testing.T) {
 	a, b := pair(t, basicOptions(1), basicOptions(2))
-	for _, noise := range []string{"GET / HTTP/1.1\r\n\r\n", "*1\r\n$4\r\nPING\r\n", strings.Repeat("\xff", 1000), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff"} {
+	var open []net.Conn
+	for _, noise := range []string{
+		"GET / HTTP/1.1\r\n\r\n", "*1\r\n$4\r\nPING\r\n", strings.Repeat("\xff", 1000),
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff",
+	} {
 		connection, err := net.Dial("tcp", b.Addr())
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer connection.Close()
 		if _, err := connection.Write([]byte(noise)); err != nil {
 			t.Fatal(err)
 		}
+		open = append(open, connection)
+	}
+	for i, connection := range open {
 		if err := connection.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 			t.Fatal(err)
 		}
-		for n := 0; err == nil; {
-			n, err = connection.Read(make([]byte, 100))
-			_ = n
-		}
+		_, err := io.Copy(io.Discard, connection)
 		var timeout net.Error
 		if errors.As(err, &timeout) && timeout.Timeout() {
-			t.Errorf("%.20q: the connection stays open", noise)
+			t.Errorf("connection %d stays open", i)
 		}
-		connection.Close()
 	}
 	a.Send(2, []byte("still here"))
 	eventually(t, "a frame", func() bool { return len(b.from(1)) == 1 })
