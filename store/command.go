@@ -22,7 +22,8 @@ type Command struct {
 
 	Summary, Group, Since, Complexity, Args string
 
-	run func(c *call) // nil for what the door serves
+	run         func(c *call) // nil for what the door serves
+	isContainer bool
 }
 
 // Flags say how a command is to be treated.
@@ -118,28 +119,29 @@ func (c *Command) hasArity(n int) bool {
 func (c *Command) HasArity(args [][]byte) bool { return c.hasArity(len(args)) }
 
 // IsContainer says whether the command is only a name for its subcommands.
-func (c *Command) IsContainer() bool { return tableOfCommands.containers[c.Name] }
+func (c *Command) IsContainer() bool { return c.isContainer }
 
 // table is every command, by name and in order. It is made once and never
 // changed.
 type table struct {
-	byName     map[string]*Command
-	ordered    []*Command
-	containers map[string]bool
+	byName  map[string]*Command
+	ordered []*Command
 }
 
 // tableOfCommands is the one table.
 var tableOfCommands = makeTable(families())
 
 func makeTable(families [][]*Command) table {
-	t := table{byName: map[string]*Command{}, containers: map[string]bool{}}
+	t := table{byName: map[string]*Command{}}
 	for _, family := range families {
 		for _, c := range family {
 			t.byName[c.Name] = c
 			t.ordered = append(t.ordered, c)
-			if container, _, is := strings.Cut(c.Name, "|"); is {
-				t.containers[container] = true
-			}
+		}
+	}
+	for _, c := range t.ordered {
+		if container, _, isSub := strings.Cut(c.Name, "|"); isSub {
+			t.byName[container].isContainer = true
 		}
 	}
 	sort.Slice(t.ordered, func(i, j int) bool { return t.ordered[i].Name < t.ordered[j].Name })

@@ -186,6 +186,10 @@ func (c *call) keysFit() bool {
 
 // unknown answers as Redis does to a command that it does not have.
 func (c *call) unknown() {
+	if c.cmd != nil && c.cmd.IsContainer() && len(c.args) == 1 {
+		c.wrongArity(c.cmd.Name)
+		return
+	}
 	if c.cmd != nil && c.cmd.IsContainer() && len(c.args) > 1 {
 		c.err("ERR unknown subcommand '" + string(c.args[1][:min(len(c.args[1]), 128)]) + "'. Try " +
 			upper(c.cmd.Name) + " HELP.")

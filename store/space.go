@@ -209,6 +209,7 @@ func (c *call) saveBody(it *item, body, more []byte) {
 	if it.storedKind == kindNone {
 		c.counters.keys++
 		c.counters.isChanged = true
+		c.notify('n', "new", it.key)
 	}
 	if it.storedExpiry != it.expiry {
 		c.index(it)
@@ -245,6 +246,13 @@ func (c *call) clear(it *item) {
 // remove deletes the key: record, elements and expiry. It tells nobody.
 func (c *call) remove(it *item) {
 	c.clear(it)
+	c.removeRecord(it)
+}
+
+// removeRecord deletes what a key has apart from elements. A collection whose last
+// element was just deleted needs no more: looking for others would mean a walk
+// over all that were deleted lately, which in a list used as a queue are many.
+func (c *call) removeRecord(it *item) {
 	if it.storedKind != kindNone {
 		c.keyRoom = it.appendRecordKey(c.keyRoom[:0])
 		c.tx.Delete(c.keyRoom)
