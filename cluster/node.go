@@ -86,6 +86,9 @@ type hosted struct {
 	fresh      *freshness
 	dueAt      flotilla.Millis
 	wasLeader  bool
+	// heardFrom has the node of each replica that has spoken to an empty one, which
+	// knows no members yet.
+	heardFrom map[flotilla.ReplicaID]flotilla.NodeID
 }
 
 // heldMessage is a message that only carries the commit index. The next append
@@ -197,7 +200,8 @@ func (n *Node) open(r consensus.Replica) error {
 		machines = map[flotilla.System]flotilla.Machine{flotilla.SystemDirectory: directoryMachine{}}
 	}
 	h := &hosted{id: r.Group, state: n.disk.State(r.Group),
-		roundStart: map[uint64]flotilla.Millis{}, fresh: &freshness{}, dueAt: flotilla.Never}
+		roundStart: map[uint64]flotilla.Millis{}, fresh: &freshness{}, dueAt: flotilla.Never,
+		heardFrom: map[flotilla.ReplicaID]flotilla.NodeID{}}
 	group, err := consensus.Open(consensus.Config{Group: r.Group, Replica: r.ID, Log: n.disk.Log(r.Group), State: h.state,
 		Machines: machines, ElectionTicks: n.cfg.ElectionTicks, HeartbeatTicks: n.cfg.HeartbeatTicks,
 		Emit: n.emitEvent, Listens: n.listensTo}, n.cfg.Incarnation)
@@ -315,6 +319,14 @@ func (n *Node) isCutOff(g flotilla.GroupID) bool {
 		}
 	}
 	return n.ticks > uint64(n.cfg.ElectionTicks) && alive <= len(holders)/2
+}
+
+// nodeOf returns the node that a replica of a hosted group is on, or 0.
+func (h *hosted) nodeOf(id flotilla.ReplicaID) flotilla.NodeID {
+	if node, ok := h.group.Members().Node[id]; ok {
+		return node
+	}
+	return h.heardFrom[id]
 }
 
 // submit takes a call from a client of this node.

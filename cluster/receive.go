@@ -66,6 +66,9 @@ func (n *Node) receiveRaft(from flotilla.NodeID, item *raftItem) {
 	if h.group.Replica() != to {
 		return
 	}
+	if len(h.group.Members().Node) == 0 {
+		h.heardFrom[flotilla.ReplicaID(item.message.GetFrom())] = from
+	}
 	h.group.Step(item.message)
 	n.markDirty(h)
 }

@@ -203,7 +203,7 @@ func (n *Node) roleChanged(h *hosted) {
 		n.counters.elections++
 	}
 	h.wasLeader = isLeader
-	_, leader := h.group.Leader()
+	leader := h.nodeOf(h.group.Leader())
 	if leader == 0 {
 		n.loseLeader(h.route, h.group.Term())
 		return
@@ -245,7 +245,7 @@ func (n *Node) releaseHeld() {
 
 // sendRaft puts a message into the frame for the node that its replica is on.
 func (n *Node) sendRaft(h *hosted, m *raftpb.Message) {
-	p := n.peers[h.group.Members().Node[flotilla.ReplicaID(m.GetTo())]]
+	p := n.peers[h.nodeOf(flotilla.ReplicaID(m.GetTo()))]
 	if p == nil {
 		return
 	}

@@ -167,11 +167,8 @@ func single(kind raftpb.ConfChangeType, id flotilla.ReplicaID) *raftpb.ConfChang
 // IsLeader reports whether this replica leads, as far as it knows.
 func (g *Group) IsLeader() bool { return g.raw.BasicStatus().RaftState == raft.StateLeader }
 
-// Leader returns the leader's replica and node, or 0 if none is known.
-func (g *Group) Leader() (flotilla.ReplicaID, flotilla.NodeID) {
-	id := flotilla.ReplicaID(g.raw.BasicStatus().Lead)
-	return id, g.members.Node[id]
-}
+// Leader returns the leader's replica, or 0 if none is known.
+func (g *Group) Leader() flotilla.ReplicaID { return flotilla.ReplicaID(g.raw.BasicStatus().Lead) }
 
 // Term returns the current term.
 func (g *Group) Term() uint64 { return g.raw.BasicStatus().GetTerm() }
