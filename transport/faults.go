@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -123,59 +124,88 @@ type Faults struct {
 	Incoming map[flotilla.NodeID]Fault `json:"incoming"`
 }
 
-// SetFault replaces the fault on the way to a peer; Fault{} heals it.
-func (t *Transport) SetFault(to flotilla.NodeID, fault Fault) error {
-	p, err := t.faultyPeer(to, fault)
-	if err != nil {
-		return err
+func (f Faults) validate() error {
+	for _, way := range []map[flotilla.NodeID]Fault{f.Outgoing, f.Incoming} {
+		for id, fault := range way {
+			if err := fault.validate(); err != nil {
+				return fmt.Errorf("fault between this node and %v: %w", id, err)
+			}
+		}
 	}
-	p.outgoing.set(fault)
 	return nil
 }
 
-// SetIncomingFault replaces the fault on the way from a peer to here. A node that
-// isolates itself cuts both ways.
-func (t *Transport) SetIncomingFault(from flotilla.NodeID, fault Fault) error {
-	p, err := t.faultyPeer(from, fault)
-	if err != nil {
-		return err
-	}
-	p.incoming.set(fault)
-	return nil
+// clone copies both maps and leaves out what is healthy.
+func (f Faults) clone() Faults {
+	healthy := func(_ flotilla.NodeID, fault Fault) bool { return fault == Fault{} }
+	c := Faults{Outgoing: map[flotilla.NodeID]Fault{}, Incoming: map[flotilla.NodeID]Fault{}}
+	maps.Copy(c.Outgoing, f.Outgoing)
+	maps.Copy(c.Incoming, f.Incoming)
+	maps.DeleteFunc(c.Outgoing, healthy)
+	maps.DeleteFunc(c.Incoming, healthy)
+	return c
 }
 
-func (t *Transport) faultyPeer(id flotilla.NodeID, fault Fault) (*peer, error) {
+// SetFaults replaces all faults: ways that are not named are healed. A fault with a
+// node that is no peer yet holds from when it becomes one. Frames that were
+// delayed before still arrive in their time.
+func (t *Transport) SetFaults(faults Faults) error {
 	if !t.options.Lab {
-		return nil, ErrNoLab
+		return ErrNoLab
+	}
+	if err := faults.validate(); err != nil {
+		return err
+	}
+	t.changeFaults(func(f *Faults) { *f = faults.clone() })
+	return nil
+}
+
+// SetFault replaces the fault on the way to one node; Fault{} heals it.
+func (t *Transport) SetFault(to flotilla.NodeID, fault Fault) error {
+	if !t.options.Lab {
+		return ErrNoLab
 	}
 	if err := fault.validate(); err != nil {
-		return nil, err
+		return err
 	}
-	p := t.peer(id)
-	if p == nil {
-		return nil, fmt.Errorf("set a fault between %v and %v: %v is no peer", t.options.Self, id, id)
+	t.changeFaults(func(f *Faults) { f.Outgoing[to] = fault })
+	return nil
+}
+
+// SetIncomingFault replaces the fault on the way from one node to here. A node that
+// isolates itself cuts both ways.
+func (t *Transport) SetIncomingFault(from flotilla.NodeID, fault Fault) error {
+	if !t.options.Lab {
+		return ErrNoLab
 	}
-	return p, nil
+	if err := fault.validate(); err != nil {
+		return err
+	}
+	t.changeFaults(func(f *Faults) { f.Incoming[from] = fault })
+	return nil
+}
+
+// changeFaults changes what is set, and tells the peers.
+func (t *Transport) changeFaults(change func(*Faults)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f := t.faults.clone()
+	change(&f)
+	t.faults = f.clone()
+	for id, p := range *t.peers.Load() {
+		p.outgoing.set(f.Outgoing[id])
+		p.incoming.set(f.Incoming[id])
+	}
 }
 
 // Faults returns the faults that are set.
 func (t *Transport) Faults() Faults {
-	f := Faults{Outgoing: map[flotilla.NodeID]Fault{}, Incoming: map[flotilla.NodeID]Fault{}}
-	for id, p := range *t.peers.Load() {
-		if fault := p.outgoing.current(); fault != (Fault{}) {
-			f.Outgoing[id] = fault
-		}
-		if fault := p.incoming.current(); fault != (Fault{}) {
-			f.Incoming[id] = fault
-		}
-	}
-	return f
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.faults.clone()
 }
 
 // ClearFaults heals everything. Frames that were delayed still arrive in their time.
 func (t *Transport) ClearFaults() {
-	for _, p := range *t.peers.Load() {
-		p.outgoing.set(Fault{})
-		p.incoming.set(Fault{})
-	}
+	t.changeFaults(func(f *Faults) { *f = Faults{} })
 }

@@ -37,6 +37,7 @@ type Transport struct {
 	mu       sync.Mutex      // guards what follows, and replacing peers
 	running  context.Context // nil before Run
 	isClosed bool
+	faults   Faults // of peers, and of nodes that may become peers
 	stranger string // the last refusal of a node that is no peer, to log it once
 }
 
@@ -156,6 +157,8 @@ func (t *Transport) SetPeers(addresses map[flotilla.NodeID]string) {
 			continue
 		}
 		now[id] = newPeer(t, id, address)
+		now[id].outgoing.set(t.faults.Outgoing[id])
+		now[id].incoming.set(t.faults.Incoming[id])
 		fresh = append(fresh, now[id])
 	}
 	t.peers.Store(&now)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -266,12 +267,43 @@ func sendFrames(n *node, to flotilla.NodeID, frames []string) {
 	}
 }
 
+func TestFaultsHoldForNodesThatBecomePeers(t *testing.T) {
+	a, b := startNode(t, basicOptions(1), newRecorder()), startNode(t, basicOptions(2), newRecorder())
+	want := Faults{
+		Outgoing: map[flotilla.NodeID]Fault{2: {Cut: true}},
+		Incoming: map[flotilla.NodeID]Fault{2: {Drop: 1}},
+	}
+	if err := a.SetFaults(want); err != nil {
+		t.Fatal(err)
+	}
+	meet(a, b)
+	awaitConnection(t, a, b)
+	awaitConnection(t, b, a)
+	a.Send(2, []byte("cut"))
+	b.Send(1, []byte("dropped"))
+	eventually(t, "both are lost", func() bool { return a.statsOf(2).DroppedByFault == 2 })
+	if got := a.Faults(); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v", got)
+	}
+	if err := a.SetFaults(Faults{Outgoing: map[flotilla.NodeID]Fault{2: {Drop: 2}}}); err == nil {
+		t.Error("a chance of 2 was taken")
+	}
+	if err := a.SetFaults(Faults{}); err != nil {
+		t.Fatal(err)
+	}
+	a.Send(2, []byte("healed"))
+	eventually(t, "a frame", func() bool { return len(b.from(1)) == 1 })
+}
+
 func TestFaultsNeedALab(t *testing.T) {
 	a, _ := pair(t, plainOptions(1), plainOptions(2))
 	if err := a.SetFault(2, Fault{Cut: true}); !errors.Is(err, ErrNoLab) {
 		t.Error(err)
 	}
 	if err := a.SetIncomingFault(2, Fault{Cut: true}); !errors.Is(err, ErrNoLab) {
+		t.Error(err)
+	}
+	if err := a.SetFaults(Faults{}); !errors.Is(err, ErrNoLab) {
 		t.Error(err)
 	}
 	a.ClearFaults()
