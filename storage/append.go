@@ -147,10 +147,7 @@ func (d *Disk) chainOn(sum uint32) {
 // Cut allows entries up to index to be forgotten. It only takes note: they are
 // deleted with a later Append, many at once.
 func (d *Disk) Cut(id flotilla.GroupID, index uint64) {
-	log := d.mustLookup(id).log
-	log.mu.Lock()
-	defer log.mu.Unlock()
-	log.cut = max(log.cut, index)
+	d.mustLookup(id).log.allowCut(index)
 }
 
 type rebase struct {

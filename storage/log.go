@@ -251,6 +251,13 @@ func (l *groupLog) shrinkTail(limit int) {
 	l.tail = append([]*raftpb.Entry(nil), l.tail[from:]...)
 }
 
+// allowCut notes that the group needs nothing up to index.
+func (l *groupLog) allowCut(index uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cut = max(l.cut, index)
+}
+
 // rebase notes that entries up to base are gone from the disk.
 func (l *groupLog) rebase(base, term uint64) {
 	l.mu.Lock()

@@ -61,7 +61,7 @@ type cursor interface {
 // table's spans hide what lies in the layers below it.
 func (l *layers) scan(below pebble.Reader, start, end []byte, isBack bool, fail func(error)) iter.Seq2[[]byte, []byte] {
 	return func(yield func([]byte, []byte) bool) {
-		if end != nil && bytes.Compare(start, end) >= 0 {
+		if isEmptyRange(start, end) {
 			return
 		}
 		tables, cursors, err := l.open(below, start, end, isBack)
@@ -76,6 +76,10 @@ func (l *layers) scan(below pebble.Reader, start, end []byte, isBack bool, fail 
 			}
 		}
 	}
+}
+
+func isEmptyRange(start, end []byte) bool {
+	return end != nil && bytes.Compare(start, end) >= 0
 }
 
 func (l *layers) open(below pebble.Reader, start, end []byte, isBack bool) (tables []*table, cursors []cursor, err error) {

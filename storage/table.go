@@ -112,7 +112,7 @@ func (t *table) put(i item) {
 }
 
 func (t *table) deleteRange(start, end []byte) {
-	if end != nil && bytes.Compare(start, end) >= 0 {
+	if isEmptyRange(start, end) {
 		return
 	}
 	for _, i := range t.collect(start, end) {
