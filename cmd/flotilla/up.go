@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"flotilla/cluster"
+	"flotilla/supervisor"
+
+	"github.com/spf13/cobra"
+)
+
+const upLong = `Starts a cluster of real node processes on this machine, listening on loopback only, and keeps
+it running until Ctrl-C (a second Ctrl-C does not wait for the nodes). The data stays in --dir,
+and the next up there goes on with it. A node that dies is started again; one that was killed
+with ` + "`flotilla fault kill`" + ` is not.
+
+Ports of n1, and one more for each further node: Redis protocol 6379, HTTP 8080, node to node 7001.`
+
+const upExample = `  flotilla up
+  flotilla up --nodes 5 --dir ./five --port-offset 100
+  flotilla up --fresh                  # DELETES the data in --dir first`
+
+// upOptions are the flags of `flotilla up`.
+type upOptions struct {
+	dir, memory string
+	want        supervisor.Want
+}
+
+func newUp(a *app) *cobra.Command {
+	o := upOptions{want: supervisor.Want{DefaultGroups: cluster.DefaultGroups}}
+	cmd := &cobra.Command{
+		Use:     "up",
+		Short:   "Start a cluster on this machine",
+		Long:    upLong,
+		Example: upExample,
+		Args:    usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.want.HasPortOffset = cmd.Flags().Changed("port-offset")
+			for _, flag := range []string{"nodes", "groups"} {
+				// Zero means "as the plan has it" to Prepare, but not to a person.
+				if value, err := cmd.Flags().GetInt(flag); err != nil || cmd.Flags().Changed(flag) && value < 1 {
+					return usageError{fmt.Errorf("--%s=%d: there has to be at least one", flag, value)}
+				}
+			}
+			bytes, err := parseSize(o.memory)
+			if err == nil && bytes < minMemory {
+				err = fmt.Errorf("a node needs at least %d MiB", minMemory>>20)
+			}
+			if err != nil {
+				return usageError{fmt.Errorf("--memory: %w", err)}
+			}
+			return a.up(cmd.Context(), o)
+		},
+	}
+	dirFlag(cmd, &o.dir)
+	flags := cmd.Flags()
+	flags.IntVar(&o.want.Nodes, "nodes", 0, "how many nodes (default 3, or as many as the fleet in --dir has)")
+	flags.IntVar(&o.want.Groups, "groups", 0, fmt.Sprintf("how many groups share the slots (default %d, or as the fleet in --dir has)", cluster.DefaultGroups))
+	flags.BoolVar(&o.want.IsFresh, "fresh", false, "DELETE the fleet's data first")
+	flags.IntVar(&o.want.PortOffset, "port-offset", 0, "added to all ports")
+	flags.StringVar(&o.memory, "memory", defaultMemory, "how much memory each node tries to stay under")
+	return cmd
+}
+
+// up runs a fleet until it is told to stop.
+func (a *app) up(ctx context.Context, o upOptions) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program, to start the nodes with: %w", err)
+	}
+	dir, err := filepath.Abs(o.dir)
+	if err != nil {
+		return fmt.Errorf("--dir=%s: %w", o.dir, err)
+	}
+	lock, err := supervisor.LockDir(dir)
+	if err != nil {
+		return err
+	}
+	plan, isNew, err := supervisor.Prepare(dir, o.want)
+	if err == nil {
+		err = supervisor.CheckPorts(plan)
+	}
+	if err != nil {
+		return errors.Join(err, lock.Close())
+	}
+	s := newScreen(a.out)
+	s.welcome(o.dir, plan, isNew)
+	fleet := &supervisor.Fleet{
+		Dir: dir, Plan: plan, Notify: s.line,
+		Command: func(l supervisor.Launch) *exec.Cmd { return nodeCommand(exe, o.memory, l) },
+	}
+	return errors.Join(runFleet(ctx, fleet, s), lock.Close())
+}
+
+// runFleet runs the fleet until the first signal, or ends it at the second.
+func runFleet(ctx context.Context, fleet *supervisor.Fleet, s *screen) error {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	soft, stop := context.WithCancel(ctx)
+	hard, kill := context.WithCancel(ctx)
+	var helpers sync.WaitGroup
+	helpers.Go(func() {
+		for _, end := range []func(){
+			func() { s.line("stopping; Ctrl-C again kills the nodes"); stop() },
+			kill,
+		} {
+			select {
+			case <-signals:
+				end()
+			case <-hard.Done():
+				return
+			}
+		}
+	})
+	helpers.Go(func() { s.watch(soft, fleet) })
+	err := fleet.Run(soft, hard)
+	stop()
+	kill()
+	helpers.Wait()
+	if err == nil {
+		s.line("stopped; the data stays in " + fleet.Dir)
+	}
+	return err
+}
+
+// nodeCommand returns the command line of one of the fleet's nodes.
+func nodeCommand(exe, memory string, l supervisor.Launch) *exec.Cmd {
+	members := make([]string, 0, len(l.Plan.Nodes))
+	for _, n := range l.Plan.Nodes {
+		members = append(members, formatMember(n.Node, n.PeerAddr(), n.StorePort, n.HTTPPort))
+	}
+	cmd := exec.Command(exe, "node",
+		"--id", l.Node.Name(),
+		"--cluster", l.Plan.Cluster,
+		"--dir", l.Dir,
+		"--members", strings.Join(members, ","),
+		"--listen-store", l.Node.StoreAddr(),
+		"--listen-http", l.Node.HTTPAddr(),
+		"--listen-peer", l.Node.PeerAddr(),
+		"--groups", strconv.Itoa(l.Plan.Groups),
+		"--memory", memory,
+		"--lab", "--stop-with-stdin",
+	)
+	// The name that is shown: the program may lie in a temporary folder.
+	cmd.Args[0] = "flotilla"
+	// Settings meant for another node must not reach this one.
+	for _, variable := range os.Environ() {
+		if !strings.HasPrefix(variable, environPrefix) {
+			cmd.Env = append(cmd.Env, variable)
+		}
+	}
+	cmd.Env = append(cmd.Env, labTokenEnv+"="+l.Token, labFaultsEnv+"="+string(l.Faults))
+	return cmd
+}
