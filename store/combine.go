@@ -189,6 +189,20 @@ func CutReply(replies []byte) (item, rest []byte) {
 	return replies[:len(replies)-len(rest)], rest
 }
 
+// Items takes an array from a machine apart.
+func Items(reply []byte) [][]byte {
+	n, rest := cutHeader(reply)
+	items := make([][]byte, n)
+	for i := range items {
+		items[i], rest = CutReply(rest)
+	}
+	return items
+}
+
+// MatchGlob reports whether s matches a pattern of Redis: * ? [a-z] [^a] and \x.
+// Its work is bounded by len(pattern) * len(s).
+func MatchGlob(pattern, s []byte) bool { return matchGlob(pattern, s) }
+
 // KeysInSlot returns keys of a slot, at most limit, with a read of their group
 // alone. It empties the run.
 func (s *Session) KeysInSlot(ctx context.Context, slot flotilla.Slot, limit int) (keys [][]byte, err error) {

@@ -1,0 +1,84 @@
+package redis
+
+import (
+	"context"
+	"flag"
+	"net"
+	"os"
+	"os/signal"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"flotilla/store/redis/redistest"
+)
+
+var serveAddress = flag.String("serve", "", "serve the test cluster on this address until interrupted (for benchmarks by hand)")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// lab is a cluster of doors over one shared state.
+type lab struct {
+	*redistest.Cluster
+	servers []*Server
+	addrs   []string
+}
+
+// newLab starts a door for each node. setUp may change a server before it serves.
+func newLab(t testing.TB, nodes, groups int, setUp ...func(*Server)) *lab {
+	t.Helper()
+	var listeners []net.Listener
+	var ports []int
+	for range nodes {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		listeners = append(listeners, listener)
+		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
+	}
+	l := &lab{Cluster: redistest.New(nodes, groups, ports...)}
+	for i, listener := range listeners {
+		s := &Server{Host: l.Host(i + 1), Version: "test"}
+		for _, f := range setUp {
+			f(s)
+		}
+		l.servers = append(l.servers, s)
+		l.addrs = append(l.addrs, listener.Addr().String())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Serve(context.Background(), listener) }()
+		t.Cleanup(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			if err := s.Shutdown(ctx); err != nil {
+				t.Errorf("shutdown: %v", err)
+			}
+			if err := <-ended; err != nil {
+				t.Errorf("serve: %v", err)
+			}
+		})
+	}
+	t.Cleanup(l.Close)
+	return l
+}
+
+// TestServe is no test: with -serve=127.0.0.1:7777 it is a server to point
+// redis-benchmark at.
+func TestServe(t *testing.T) {
+	if *serveAddress == "" {
+		t.Skip("only with -serve")
+	}
+	cluster := redistest.New(1, 1)
+	defer cluster.Close()
+	listener, err := net.Listen("tcp", *serveAddress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer cancel()
+	server := &Server{Host: cluster.Host(1)}
+	if err := server.Serve(ctx, listener); err != nil {
+		t.Fatal(err)
+	}
+}
