@@ -80,27 +80,28 @@ func (c *call) bitRangeAt(at int) (r bitRange, ok bool) {
 			return r, false
 		}
 	}
-	if len(c.args) > at+2 {
-		if r.isBits = c.argIs(at+2, "BIT"); !r.isBits && !c.argIs(at+2, "BYTE") {
-			c.err(errSyntax)
-			return r, false
-		}
-	}
 	if len(c.args) > at+1 {
 		r.hasEnd = true
 		if r.end, ok = c.intArg(at + 1); !ok {
 			return r, false
 		}
 	}
+	if len(c.args) > at+2 {
+		if r.isBits = c.argIs(at+2, "BIT"); !r.isBits && !c.argIs(at+2, "BYTE") {
+			c.err(errSyntax)
+			return r, false
+		}
+	}
 	return r, true
 }
 
-// within returns the range of bits, half open, in a string of size bytes.
-func (r bitRange) within(size int) (from, to int64) {
+// within returns the range of bits, half open, in a string of size bytes. cut is
+// byteRange or clampRange.
+func (r bitRange) within(size int, cut func(start, end, size int64) (from, to int64)) (from, to int64) {
 	if r.isBits {
-		return byteRange(r.start, r.end, int64(size)*8)
+		return cut(r.start, r.end, int64(size)*8)
 	}
-	from, to = byteRange(r.start, r.end, int64(size))
+	from, to = cut(r.start, r.end, int64(size))
 	return from * 8, to * 8
 }
 
@@ -117,7 +118,7 @@ func runBitcount(c *call) {
 	if !ok {
 		return
 	}
-	from, to := r.within(len(it.body))
+	from, to := r.within(len(it.body), byteRange)
 	c.int(countBits(it.body, from, to))
 }
 
@@ -159,7 +160,7 @@ func runBitpos(c *call) {
 		c.int(-bit)
 		return
 	}
-	from, to := r.within(len(it.body))
+	from, to := r.within(len(it.body), clampRange)
 	pos := findBit(it.body, byte(bit), from, to)
 	if pos < 0 && bit == 0 && !r.hasEnd && from < to {
 		pos = to // behind a string without an end stand zeros

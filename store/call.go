@@ -41,9 +41,9 @@ type call struct {
 
 // notify tells subscribers what happened to a key. class is the letter of
 // Redis's notify-keyspace-events: g generic, $ string, l list, s set, h hash,
-// z sorted set, x expired, n new key.
+// z sorted set, x expired, n new key. Without a name nobody is told.
 func (c *call) notify(class byte, name string, key []byte) {
-	if c.tx == nil || c.tx.Emit == nil {
+	if c.tx == nil || c.tx.Emit == nil || name == "" {
 		return
 	}
 	c.tx.Emit(flotilla.Event{System: flotilla.SystemStore, Group: c.tx.Group, Index: c.tx.Index,

@@ -101,13 +101,16 @@ func runPersist(c *call) {
 
 // TTLs are told by the node's clock, but a key that the log still has is never
 // said to be out of time.
-func runTtl(c *call)  { c.answerExpiry(func(at int64) int64 { return (c.left(at) + 500) / 1000 }) }
+func runTtl(c *call)  { c.answerExpiry(func(at int64) int64 { return seconds(c.left(at)) }) }
 func runPttl(c *call) { c.answerExpiry(c.left) }
 
 func (c *call) left(at int64) int64 { return max(at-int64(c.now), 1) }
 
-func runExpiretime(c *call)  { c.answerExpiry(func(at int64) int64 { return (at + 500) / 1000 }) }
+func runExpiretime(c *call)  { c.answerExpiry(seconds) }
 func runPexpiretime(c *call) { c.answerExpiry(func(at int64) int64 { return at }) }
+
+// seconds rounds milliseconds.
+func seconds(millis int64) int64 { return millis/1000 + millis%1000/500 }
 
 // answerExpiry answers -2 for no key, -1 for no expiry, or what show makes of it.
 func (c *call) answerExpiry(show func(at int64) int64) {

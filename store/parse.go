@@ -40,9 +40,17 @@ func parseInt(b []byte) (n int64, ok bool) {
 	return 0, false
 }
 
-// parseUint reads a cursor.
+// parseUint reads a cursor as strtoul does: a sign is allowed, and -1 is the
+// greatest number.
 func parseUint(b []byte) (uint64, bool) {
+	isNegative := len(b) > 0 && b[0] == '-'
+	if isNegative || len(b) > 0 && b[0] == '+' {
+		b = b[1:]
+	}
 	n, err := strconv.ParseUint(string(b), 10, 64)
+	if isNegative {
+		n = -n
+	}
 	return n, err == nil
 }
 

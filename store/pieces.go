@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math"
 )
 
@@ -58,7 +57,7 @@ func fillable(k kind, pieces [][]byte) bool {
 }
 
 // fill stores fillable pieces as the value of an item that has its kind and
-// expiry, and no elements.
+// expiry, and no elements. It tells nobody.
 func (c *call) fill(it *item, pieces [][]byte) {
 	switch it.kind {
 	case kindString:
@@ -68,19 +67,18 @@ func (c *call) fill(it *item, pieces [][]byte) {
 		for _, piece := range pieces {
 			c.push(&l, right, piece)
 		}
-		c.settleList(&l)
+		l.body = l.appendBody(nil)
+		c.save(&l.item)
 	case kindSet:
 		for _, piece := range pieces {
 			c.addMember(it, piece)
 		}
-		it.body = binary.AppendUvarint(nil, uint64(len(pieces)))
-		c.save(it)
+		c.settle(it, int64(len(pieces)), 's', "")
 	case kindHash:
 		for i := 0; i < len(pieces); i += 2 {
 			c.setField(it, pieces[i], pieces[i+1])
 		}
-		it.body = binary.AppendUvarint(nil, uint64(len(pieces)/2))
-		c.save(it)
+		c.settle(it, int64(len(pieces)/2), 'h', "")
 	case kindZset:
 		z := zset{item: *it, low: math.MaxUint64}
 		for i := 0; i < len(pieces); i += 2 {
@@ -88,6 +86,7 @@ func (c *call) fill(it *item, pieces [][]byte) {
 			c.putScore(&z, pieces[i], score)
 			z.n++
 		}
-		c.settleZset(&z)
+		z.body = z.appendBody(nil)
+		c.save(&z.item)
 	}
 }

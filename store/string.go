@@ -375,6 +375,12 @@ func byteRange(start, end, size int64) (from, to int64) {
 	if start < 0 && end < 0 && start > end {
 		return 0, 0
 	}
+	return clampRange(start, end, size)
+}
+
+// clampRange is byteRange as BITPOS understands it: a range that lies before the
+// string is its first byte.
+func clampRange(start, end, size int64) (from, to int64) {
 	if start < 0 {
 		start = max(start+size, 0)
 	}
