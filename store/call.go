@@ -35,8 +35,16 @@ type call struct {
 	counters  counters
 	keyRoom   []byte // for building keys of the state
 	valueRoom []byte // for building values
+	keyFirst  [96]byte
 	argsRoom  [8][]byte
 	isInExec  bool
+}
+
+// newCall returns a call that sees r.
+func newCall(r flotilla.Reader, tx *flotilla.Tx, time, now flotilla.Millis) *call {
+	c := &call{r: r, tx: tx, time: time, now: now}
+	c.keyRoom = c.keyFirst[:0]
+	return c
 }
 
 // notify tells subscribers what happened to a key. class is the letter of

@@ -55,7 +55,8 @@ func entryCall(tx *flotilla.Tx) *call {
 	if c, ok := tx.Scratch.(*call); ok {
 		return c
 	}
-	c := &call{r: tx.State, tx: tx, time: tx.Time, now: tx.Time, counters: readCounters(tx)}
+	c := newCall(tx.State, tx, tx.Time, tx.Time)
+	c.counters = readCounters(tx)
 	tx.Scratch = c
 	return c
 }
@@ -107,7 +108,7 @@ func (Machine) End(tx *flotilla.Tx) {
 
 // Read answers a command that changes nothing; others are refused.
 func (Machine) Read(view *flotilla.View, command []byte) []byte {
-	c := &call{r: view.Reader, time: view.Time, now: max(view.Now, view.Time)}
+	c := newCall(view.Reader, nil, view.Time, max(view.Now, view.Time))
 	c.do(command)
 	return c.out
 }
