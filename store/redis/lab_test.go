@@ -6,11 +6,13 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"flotilla"
 	"flotilla/store/redis/redistest"
 )
 
@@ -61,6 +63,20 @@ func newLab(t testing.TB, nodes, groups int, setUp ...func(*Server)) *lab {
 	}
 	t.Cleanup(l.Close)
 	return l
+}
+
+// failureBox holds what makes a cluster's calls fail.
+type failureBox struct {
+	f atomic.Pointer[func(*flotilla.Call) error]
+}
+
+func (b *failureBox) set(f func(*flotilla.Call) error) { b.f.Store(&f) }
+
+func (b *failureBox) next(call *flotilla.Call) error {
+	if f := b.f.Load(); f != nil && *f != nil {
+		return (*f)(call)
+	}
+	return nil
 }
 
 // TestServe is no test: with -serve=127.0.0.1:7777 it is a server to point

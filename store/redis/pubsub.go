@@ -270,6 +270,9 @@ func (c *conn) publish(kind subscriptionKind, channel, message []byte) {
 	}
 	mail = binary.AppendUvarint(mail, uint64(len(channel)))
 	mail = append(append(mail, channel...), message...)
+	if c.outbox != nil {
+		c.flush() // what was asked before comes before a message to oneself
+	}
 	c.server.Host.Broadcast(flotilla.SystemStore, mail)
 	c.out.int(c.server.hub.publish(kind, channel, message))
 }

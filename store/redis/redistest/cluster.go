@@ -39,6 +39,9 @@ type group struct {
 
 // Host is one node; it implements flotilla.Host.
 type Host struct {
+	// IsDeaf keeps events from this node, as if it held no replica.
+	IsDeaf atomic.Bool
+
 	cluster *Cluster
 	self    flotilla.NodeID
 	next    int
@@ -144,6 +147,9 @@ func (c *Cluster) apply(id flotilla.GroupID, g *group, commands, replies [][]byt
 func (c *Cluster) emit(event flotilla.Event) {
 	for _, h := range c.hosts {
 		for _, deliver := range h.events {
+			if h.IsDeaf.Load() {
+				continue
+			}
 			deliver(event)
 		}
 	}
