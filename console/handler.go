@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"flotilla/cluster"
+	"flotilla/store/redis"
+	"flotilla/transport"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -24,8 +26,9 @@ const maxFaultBytes = 64 << 10
 type Options struct {
 	// Status returns what the node knows; it may be called from any goroutine.
 	Status func() cluster.Status
-	// Collectors are more metrics, such as a door's.
-	Collectors []prometheus.Collector
+	// Transport and Store are further sources of metrics; each may be nil.
+	Transport func() transport.Stats
+	Store     func() redis.Stats
 	// Hosts are names, besides those of loopback, under which the node may be
 	// asked; without ports.
 	Hosts []string
@@ -95,7 +98,12 @@ func (o Options) metrics() http.Handler {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	registry.MustRegister(o.Collectors...)
+	if o.Transport != nil {
+		registry.MustRegister(newTransportCollector(o.Transport))
+	}
+	if o.Store != nil {
+		registry.MustRegister(newDoorCollector(o.Store))
+	}
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
 }
 

@@ -41,7 +41,7 @@ func writeControl(dir, address, token string) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, controlFile), append(raw, '\n'), 0o600)
+	return WriteFile(filepath.Join(dir, controlFile), append(raw, '\n'), 0o600)
 }
 
 func removeControl(dir string) error {

@@ -15,7 +15,7 @@
 //
 // Goroutines: Fleet.Run is the loop, and the only one that touches members and
 // the network; one waits for each process; one per node passes faults on to it;
-// one serves the control endpoint. Run returns when all of them have returned.
+// one serves the control endpoint; one asks new nodes whether they have started. Run returns when all of them have returned.
 //
 // Invariants. At most one supervisor works in a folder. A node that died by
 // itself is started again; one that was killed on request is not. A node never

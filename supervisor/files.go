@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 )
 
-// writeFile replaces a file so that after a power cut either the old or the new
+// WriteFile replaces a file so that after a power cut either the old or the new
 // content is there, whole.
-func writeFile(path string, content []byte, mode os.FileMode) error {
+func WriteFile(path string, content []byte, mode os.FileMode) error {
 	temp := path + ".tmp"
 	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
 	if err != nil {

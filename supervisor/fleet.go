@@ -68,6 +68,9 @@ func (f *Fleet) Run(ctx, hard context.Context) error {
 	helpers, stopHelpers := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { serveControl(helpers, listener, l) })
+	if left := unstarted(f.Plan.Nodes); len(left) > 0 {
+		running.Go(func() { l.noteFirstStarts(helpers, left) })
+	}
 	for _, lab := range l.labs {
 		running.Go(func() { lab.run(helpers) })
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,12 +22,14 @@ type loop struct {
 	logs    []*logFile
 	labs    []*lab
 	network *Network
+	plan    Plan // as it was last written
 
 	isStopping bool
 	startErr   error // the first start of a node failed: the fleet can not run at all
 
-	exits    chan exit    // never closed; has room for every process there can be
-	requests chan request // never closed
+	exits    chan exit            // never closed; has room for every process there can be
+	requests chan request         // never closed
+	firsts   chan flotilla.NodeID // never closed
 	done     chan struct{}
 	waiters  sync.WaitGroup // one for each process
 }
@@ -34,7 +37,7 @@ type loop struct {
 // exit is the end of a member's process.
 type exit struct {
 	index int
-	how   string
+	end   ending
 }
 
 // request is one of the control endpoint's, on its way to the loop.
@@ -61,8 +64,11 @@ func newLoop(f *Fleet, token string) *loop {
 		network:  newNetwork(f.Plan.Nodes),
 		exits:    make(chan exit, n),
 		requests: make(chan request),
+		firsts:   make(chan flotilla.NodeID),
+		plan:     f.Plan,
 		done:     make(chan struct{}),
 	}
+	l.plan.Nodes = slices.Clone(f.Plan.Nodes) // Fleet.Plan belongs to others
 	for _, node := range f.Plan.Nodes {
 		l.members = append(l.members, &member{plan: node, timing: l.timing, phase: Waiting})
 		l.labs = append(l.labs, newLab(node, token, l.timing))
@@ -109,6 +115,8 @@ func (l *loop) run(ctx, hard context.Context) error {
 			l.exited(e, time.Now())
 		case r := <-l.requests:
 			r.reply <- l.carryOut(r.Request, time.Now())
+		case node := <-l.firsts:
+			l.hasStarted(node)
 		case <-timer.C:
 		case <-stop:
 			l.stopAll(time.Now())
@@ -142,14 +150,14 @@ func (l *loop) startDue(now time.Time) {
 		}
 		l.procs[i] = p
 		m.started(p.pid(), now)
-		l.waiters.Go(func() { l.exits <- exit{index: i, how: p.wait()} })
+		l.waiters.Go(func() { l.exits <- exit{index: i, end: p.wait()} })
 	}
 }
 
 func (l *loop) launch(i int) Launch {
 	node := l.members[i].plan
 	return Launch{
-		Plan:   l.fleet.Plan,
+		Plan:   l.plan,
 		Node:   node,
 		Dir:    l.fleet.nodeDir(node),
 		Token:  l.token,
@@ -194,11 +202,12 @@ func (l *loop) exited(e exit, now time.Time) {
 	if !m.ended(now) || l.isStopping {
 		return
 	}
-	l.fleet.notify("%s died after %v (%s): starting it again in %v", m.plan.Name(), lived, e.how, m.pause)
-	if last := l.logs[e.index].LastLine(); last != "" {
+	l.fleet.notify("%s died after %v (%s): starting it again in %v", m.plan.Name(), lived, e.end.how, m.pause)
+	// A node that was killed from outside did not know that these are its last words.
+	if last := l.logs[e.index].LastLine(); last != "" && !e.end.isSignal {
 		l.fleet.notify("  its last words: %s", last)
+		l.fleet.notify("  all of them: %s", l.logs[e.index].path)
 	}
-	l.fleet.notify("  all of them: %s", l.logs[e.index].path)
 }
 
 func (l *loop) stopAll(now time.Time) {

@@ -56,6 +56,10 @@ type NodePlan struct {
 	StorePort int             `json:"store_port"`
 	HTTPPort  int             `json:"http_port"`
 	PeerPort  int             `json:"peer_port"`
+	// HasStarted is set once the node has told of its groups. If its folder is
+	// empty after that, it has lost its data, and must not begin anew: it would
+	// have forgotten what it voted for.
+	HasStarted bool `json:"has_started,omitempty"`
 }
 
 // Name returns n1, n2, n3, which is also the name of the node's folder.
@@ -83,7 +87,8 @@ type Want struct {
 }
 
 // Prepare returns the plan of the fleet in dir: the one that is there, or a new
-// one. The caller holds the folder's lock.
+// one. It changes nothing if the fleet's ports are taken. The caller holds the
+// folder's lock.
 func Prepare(dir string, want Want) (plan Plan, isNew bool, err error) {
 	if want.Nodes < 0 || want.Nodes > MaxNodes {
 		return Plan{}, false, fmt.Errorf("a fleet has 1 to %d nodes, not %d", MaxNodes, want.Nodes)
@@ -93,28 +98,36 @@ func Prepare(dir string, want Want) (plan Plan, isNew bool, err error) {
 			want.PortOffset, 65535-FirstHTTPPort-MaxNodes)
 	}
 	old, err := ReadPlan(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		plan = newPlan(want)
-		return plan, true, writePlan(dir, plan)
-	case err != nil:
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Plan{}, false, err
-	case want.IsFresh || old.IsDiscarding:
+	}
+	hasOld := err == nil
+	if isNew = !hasOld || want.IsFresh || old.IsDiscarding; isNew {
+		plan = newPlan(want)
+	} else if plan, err = resume(dir, old, want); err != nil {
+		return Plan{}, false, err
+	}
+	if err := CheckPorts(plan); err != nil {
+		return Plan{}, false, err
+	}
+	if hasOld && isNew {
 		if err := discard(dir, old); err != nil {
 			return Plan{}, false, err
 		}
-		plan = newPlan(want)
-		return plan, true, writePlan(dir, plan)
 	}
+	return plan, isNew, writePlan(dir, plan)
+}
+
+// resume returns the plan of a fleet that goes on, perhaps on other ports.
+func resume(dir string, old Plan, want Want) (Plan, error) {
 	if err := sameShape(dir, old, want); err != nil {
-		return Plan{}, false, err
+		return Plan{}, err
 	}
 	if want.HasPortOffset && want.PortOffset != old.PortOffset {
 		old.PortOffset = want.PortOffset
 		old.setPorts()
-		return old, false, writePlan(dir, old)
 	}
-	return old, false, nil
+	return old, nil
 }
 
 // sameShape refuses what an existing fleet can not be turned into.
@@ -154,12 +167,11 @@ func newPlan(want Want) Plan {
 // setPorts numbers the nodes and gives them the ports that follow from the offset.
 func (p *Plan) setPorts() {
 	for i := range p.Nodes {
-		p.Nodes[i] = NodePlan{
-			Node:      flotilla.NodeID(i + 1),
-			StorePort: FirstStorePort + i + p.PortOffset,
-			HTTPPort:  FirstHTTPPort + i + p.PortOffset,
-			PeerPort:  FirstPeerPort + i + p.PortOffset,
-		}
+		n := &p.Nodes[i]
+		n.Node = flotilla.NodeID(i + 1)
+		n.StorePort = FirstStorePort + i + p.PortOffset
+		n.HTTPPort = FirstHTTPPort + i + p.PortOffset
+		n.PeerPort = FirstPeerPort + i + p.PortOffset
 	}
 }
 
@@ -209,7 +221,7 @@ func writePlan(dir string, plan Plan) error {
 	if err != nil {
 		return fmt.Errorf("encode the fleet's plan: %w", err)
 	}
-	return writeFile(filepath.Join(dir, planFile), append(raw, '\n'), 0o644)
+	return WriteFile(filepath.Join(dir, planFile), append(raw, '\n'), 0o644)
 }
 
 // discard deletes the data of a fleet. A crash in between is repaired by the

@@ -54,11 +54,17 @@ func (p *process) kill() error {
 	return nil
 }
 
-// wait waits for the end and says how it came.
-func (p *process) wait() string {
+// ending is how a process ended.
+type ending struct {
+	how      string // for people
+	isSignal bool   // it was ended from outside
+}
+
+// wait waits for the end of the process.
+func (p *process) wait() ending {
 	err := p.cmd.Wait()
-	if p.cmd.ProcessState != nil {
-		return p.cmd.ProcessState.String()
+	if state := p.cmd.ProcessState; state != nil {
+		return ending{how: state.String(), isSignal: !state.Exited()}
 	}
-	return fmt.Sprint(err)
+	return ending{how: fmt.Sprint(err)}
 }

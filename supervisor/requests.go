@@ -148,7 +148,10 @@ func (l *loop) changeNetwork(r Request) outcome {
 		}
 	}
 	if r.Verb == Heal && len(r.Nodes) == 0 {
-		r.Nodes = l.network.nodes
+		for _, node := range l.network.nodes {
+			l.network.Heal(node)
+		}
+		say("all links are good again")
 	}
 	for _, node := range r.Nodes {
 		switch r.Verb {

@@ -38,6 +38,7 @@ type nodeConfig struct {
 	ListenStore, ListenHTTP, ListenPeer string
 
 	Groups, Replicas int
+	IsJoin           bool   // an empty folder means lost data, not a new cluster
 	Password         string // empty: none
 	TLSCert          string // files; all three or none
 	TLSKey           string
@@ -73,6 +74,7 @@ type nodeFlags struct {
 	passwordFile                        string
 	tlsCert, tlsKey, tlsCA              string
 	isInsecure, isLab, stopWithStdin    bool
+	isJoin                              bool
 	memory, logLevel                    string
 	config                              string
 }
@@ -91,6 +93,7 @@ func (f *nodeFlags) add(flags *pflag.FlagSet) {
 	flags.IntVar(&f.advertiseHTTP, "advertise-http-port", 0, "the HTTP port that people are told (default: as listened on)")
 	flags.IntVar(&f.groups, "groups", cluster.DefaultGroups, "how many groups share the slots; counts at the cluster's first start only")
 	flags.IntVar(&f.replicas, "replicas", cluster.DefaultReplicas, "copies of each group; counts at the cluster's first start only")
+	flags.BoolVar(&f.isJoin, "join", false, "the cluster exists already: if the data folder is empty, ask the others for new copies")
 	flags.StringVar(&f.passwordFile, "password-file", "", "a file with the password that clients need")
 	flags.StringVar(&f.tlsCert, "tls-cert", "", "this node's certificate (PEM); `flotilla certs` makes one")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "its key")
@@ -111,7 +114,7 @@ func (f *nodeFlags) check(environ func(string) (string, bool)) (nodeConfig, erro
 		ListenStore: f.listenStore, ListenHTTP: f.listenHTTP, ListenPeer: f.listenPeer,
 		Groups: f.groups, Replicas: f.replicas,
 		TLSCert: f.tlsCert, TLSKey: f.tlsKey, TLSCA: f.tlsCA,
-		IsInsecure: f.isInsecure, IsLab: f.isLab, StopWithStdin: f.stopWithStdin,
+		IsJoin: f.isJoin, IsInsecure: f.isInsecure, IsLab: f.isLab, StopWithStdin: f.stopWithStdin,
 	}
 	c.LabToken, _ = environ(labTokenEnv)
 	c.LabFaults, _ = environ(labFaultsEnv)

@@ -167,10 +167,13 @@ func (a *app) fault(ctx context.Context, dir string, names []string, request sup
 func readPlan(dir string) (supervisor.Plan, error) {
 	plan, err := supervisor.ReadPlan(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return plan, fmt.Errorf("there is no fleet in %s: start one with `flotilla up`, or name its folder with --dir", dir)
+		return plan, fmt.Errorf("%w in %s: start one with `flotilla up`, or name its folder with --dir", errNoFleet, dir)
 	}
 	return plan, err
 }
+
+// errNoFleet means that the folder holds no fleet, or not yet.
+var errNoFleet = errors.New("there is no fleet")
 
 // completeNodes offers the names of the fleet's nodes that were not given yet.
 func completeNodes(dir *string) cobra.CompletionFunc {

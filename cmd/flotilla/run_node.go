@@ -2,27 +2,232 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"runtime/debug"
+	"time"
+
+	"flotilla"
+	"flotilla/cluster"
+	"flotilla/console"
+	"flotilla/storage"
+	"flotilla/store"
+	"flotilla/store/redis"
+	"flotilla/transport"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // minMemory is what a node can work with at all.
 const minMemory = 64 << 20
 
+// drainTimeout is how long a node that stops tries to give its leaders away.
+const drainTimeout = 2 * time.Second
+
 // runNode runs a node until ctx ends.
-func runNode(ctx context.Context, c nodeConfig) error {
-	log := newLog(c)
+func runNode(ctx context.Context, c nodeConfig) (err error) {
+	log := newLog(c).With("node", c.ID.String())
 	limitMemory(c.MemoryBytes)
 	if c.IsInsecure {
 		log.Warn("INSECURE: whoever can reach this node's ports can read and change all data")
 	}
-	return errors.New("this build has no node yet")
+	incarnation, err := openIdentity(c)
+	if err != nil {
+		return err
+	}
+	n := &node{config: c, log: log, incarnation: incarnation}
+	if err := n.openDisk(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, n.closeDisk(err)) }()
+	if err := n.openNetwork(); err != nil {
+		return err
+	}
+	n.server, err = cluster.New(n.clusterConfig())
+	if err != nil {
+		return errors.Join(err, n.closeNetwork())
+	}
+	log.Info("the node starts", "version", version(), "dir", c.Dir, "store", c.ListenStore, "http", c.ListenHTTP, "peer", c.ListenPeer)
+	return n.serve(ctx)
+}
+
+// node is a node's parts while it runs.
+type node struct {
+	config      nodeConfig
+	log         *slog.Logger
+	incarnation uint64 // grows with each start
+	disk        *storage.Disk
+	transport   *transport.Transport
+	server      *cluster.Server
+	door        *redis.Server
+	storeAt     net.Listener
+	httpAt      net.Listener
+}
+
+// openDisk opens the node's data. What is damaged is set aside: the node then comes
+// back with new copies that the others fill.
+func (n *node) openDisk() error {
+	dir, options := n.config.dataDir(), n.storageOptions()
+	disk, err := storage.Open(dir, options)
+	var damaged *storage.DamagedError
+	if errors.As(err, &damaged) {
+		n.log.Error("the data is damaged and is set aside; the other nodes will send new copies", "err", err)
+		if _, err := storage.Quarantine(dir, options); err != nil {
+			return fmt.Errorf("set the damaged data aside: %w", err)
+		}
+		disk, err = storage.Open(dir, options)
+	}
+	if err != nil {
+		return fmt.Errorf("open the data: %w", err)
+	}
+	n.disk = disk
+	return nil
+}
+
+// storageOptions gives the disk an eighth of the memory and less: the same shares
+// as its defaults have of 512 MiB.
+func (n *node) storageOptions() storage.Options {
+	bytes := n.config.MemoryBytes
+	return storage.Options{
+		Log:             n.log,
+		StateCacheBytes: bytes / 8,
+		LogCacheBytes:   bytes / 64,
+		DirtyBytes:      int(min(bytes/16, 256<<20)),
+	}
+}
+
+// closeDisk closes the data, and sets it aside if it was found damaged.
+func (n *node) closeDisk(cause error) error {
+	damage := n.disk.Damage()
+	err := n.disk.Close()
+	if damage == nil {
+		return err
+	}
+	n.log.Error("the data is damaged and is set aside; start the node again, and the others will send new copies", "err", damage)
+	if _, err := storage.Quarantine(n.config.dataDir(), n.storageOptions()); err != nil {
+		return fmt.Errorf("set the damaged data aside: %w", err)
+	}
+	if cause == nil {
+		return damage
+	}
+	return nil
+}
+
+// openNetwork opens all ports, so that a taken one is noticed before anything runs.
+func (n *node) openNetwork() error {
+	c := n.config
+	options := transport.Options{Cluster: c.Cluster, Self: c.ID, Incarnation: n.incarnation, Listen: c.ListenPeer,
+		Insecure: c.IsInsecure, Lab: c.IsLab, Seed: n.incarnation,
+		Log: newLog(c)} // it adds the node itself
+	if c.TLSCert != "" {
+		options.TLS = &transport.TLS{CertFile: c.TLSCert, KeyFile: c.TLSKey, CAFile: c.TLSCA}
+	}
+	var err error
+	if n.transport, err = transport.New(options); err != nil {
+		return err
+	}
+	if n.storeAt, err = net.Listen("tcp", c.ListenStore); err != nil {
+		return errors.Join(fmt.Errorf("listen for Redis clients: %w: stop what uses the port, or choose another --listen-store", err), n.closeNetwork())
+	}
+	if n.httpAt, err = net.Listen("tcp", c.ListenHTTP); err != nil {
+		return errors.Join(fmt.Errorf("listen for HTTP: %w: stop what uses the port, or choose another --listen-http", err), n.closeNetwork())
+	}
+	return n.secureDoors()
+}
+
+// secureDoors has clients speak TLS where the node has a certificate.
+func (n *node) secureDoors() error {
+	if n.config.TLSCert == "" {
+		return nil
+	}
+	certificate, err := tls.LoadX509KeyPair(n.config.TLSCert, n.config.TLSKey)
+	if err != nil {
+		return errors.Join(fmt.Errorf("load the certificate: %w", err), n.closeNetwork())
+	}
+	options := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	n.storeAt, n.httpAt = tls.NewListener(n.storeAt, options), tls.NewListener(n.httpAt, options)
+	return nil
+}
+
+func (n *node) closeNetwork() error {
+	errs := []error{n.transport.Close()}
+	for _, listener := range []net.Listener{n.storeAt, n.httpAt} {
+		if listener != nil {
+			errs = append(errs, listener.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (n *node) clusterConfig() cluster.Config {
+	c := n.config
+	return cluster.Config{Cluster: c.Cluster, Self: c.ID, Members: c.Members, Groups: c.Groups, Replicas: c.Replicas,
+		Machines: map[flotilla.System]flotilla.Machine{flotilla.SystemStore: store.Machine{}},
+		Disk:     n.disk, Transport: n.transport, Log: n.log, Version: version(),
+		IsBootstrap: !c.IsJoin, Lost: n.disk.Lost(), ForgetLost: n.forgetLost, Incarnation: n.incarnation}
+}
+
+func (n *node) forgetLost(g flotilla.GroupID) {
+	if err := n.disk.ForgetLost(g); err != nil {
+		n.log.Error("the list of lost copies could not be written", "group", g, "err", err)
+	}
+}
+
+// serve runs all parts until ctx ends or one fails. Doors stop first, then the
+// node hands its leaders over, then it ends.
+func (n *node) serve(ctx context.Context) error {
+	inner, stopInner := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopInner()
+	parts, failed := errgroup.WithContext(inner)
+	outer, stopOuter := context.WithCancel(ctx)
+	defer stopOuter()
+	context.AfterFunc(failed, stopOuter)
+	n.door = &redis.Server{Host: n.server, Password: n.config.Password, Version: version(),
+		HasRoom: n.disk.Room, DiskBytes: func() uint64 { return n.disk.Stats().StateBytes }, Log: n.log}
+	var doors errgroup.Group
+	parts.Go(func() error { return n.server.Run(inner) })
+	parts.Go(func() error { return n.transport.Run(inner, n.server) })
+	doors.Go(func() error { return n.door.Serve(outer, n.storeAt) })
+	doors.Go(func() error { return console.Serve(outer, n.httpAt, console.Handler(n.consoleOptions()), n.log) })
+	<-outer.Done()
+	n.log.Info("the node stops")
+	drain, cancel := context.WithTimeout(inner, drainTimeout)
+	_ = n.server.Drain(drain) // if it takes too long, the others elect leaders
+	cancel()
+	err := doors.Wait()
+	stopInner()
+	return errors.Join(err, parts.Wait())
+}
+
+func (n *node) consoleOptions() console.Options {
+	options := console.Options{Status: n.server.Status, Transport: n.transport.Stats, Store: n.door.Stats, Hosts: []string{n.config.self().Host}, Password: n.config.Password, Log: n.log}
+	if n.config.IsLab {
+		options.Lab = &console.Lab{Token: n.config.LabToken, Faults: func() any { return n.transport.Faults() }, Set: n.setFaults}
+		if n.config.LabFaults != "" {
+			if err := n.setFaults([]byte(n.config.LabFaults)); err != nil {
+				n.log.Error("the faults to begin with were refused", "err", err)
+			}
+		}
+	}
+	return options
+}
+
+// setFaults replaces the faults of this node's links.
+func (n *node) setFaults(body []byte) error {
+	var faults transport.Faults
+	if err := json.Unmarshal(body, &faults); err != nil {
+		return fmt.Errorf("the faults are not JSON of the right form: %w", err)
+	}
+	return n.transport.SetFaults(faults)
 }
 
 func newLog(c nodeConfig) *slog.Logger {
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel})).With("node", c.ID.String())
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
 }
 
 // limitMemory has the garbage collector work harder as the node comes near its

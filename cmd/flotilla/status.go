@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -86,7 +85,7 @@ func waitReady(ctx context.Context, o statusOptions, overview supervisor.Overvie
 	timeout := time.After(o.wait)
 	ticker := time.NewTicker(waitInterval)
 	defer ticker.Stop()
-	for (err == nil || errors.Is(err, fs.ErrNotExist)) && !overview.IsReady {
+	for (err == nil || errors.Is(err, errNoFleet)) && !overview.IsReady {
 		select {
 		case <-ctx.Done():
 			return overview, silentError{ctx.Err()}

@@ -87,9 +87,6 @@ func (a *app) up(ctx context.Context, o upOptions) error {
 		return err
 	}
 	plan, isNew, err := supervisor.Prepare(dir, o.want)
-	if err == nil {
-		err = supervisor.CheckPorts(plan)
-	}
 	if err != nil {
 		return errors.Join(err, lock.Close())
 	}
@@ -152,6 +149,9 @@ func nodeCommand(exe, memory string, l supervisor.Launch) *exec.Cmd {
 		"--memory", memory,
 		"--lab", "--stop-with-stdin",
 	)
+	if l.Node.HasStarted {
+		cmd.Args = append(cmd.Args, "--join")
+	}
 	// The name that is shown: the program may lie in a temporary folder.
 	cmd.Args[0] = "flotilla"
 	// Settings meant for another node must not reach this one.
