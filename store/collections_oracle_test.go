@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"flotilla"
 )
@@ -72,6 +73,7 @@ func newComparison(t *testing.T, o *oracle, protocol, version int) *comparison {
 	o.ask(t, "CONFIG", "SET", "notify-keyspace-events", "EAn")
 	x.events.ask(t, "PSUBSCRIBE", "__keyevent@0__:*", "mark")
 	x.events.reply(t, nil)
+	conn.SetDeadline(time.Time{}) // ask set one
 	return x
 }
 
@@ -140,6 +142,8 @@ func (x *comparison) step(args []string) {
 	name := strings.ToLower(args[0])
 	x.l.time = max(x.l.time, flotilla.Millis(1))
 	switch {
+	case name == "lset" && len(args) > 2 && len(args[2]) > 10:
+		return // Redis cuts such an index to 32 bits
 	case strings.HasPrefix(name, "b"):
 		x.inExec(args)
 		return
@@ -185,7 +189,7 @@ func sameNumbers(ours, theirs string, mustBeLong bool) bool {
 	return len(a) > 0 && slices.EqualFunc(a, b, func(x, y string) bool {
 		f, err := strconv.ParseFloat(x, 64)
 		g, err2 := strconv.ParseFloat(y, 64)
-		return x == y || err == nil && err2 == nil && f == g && (!mustBeLong || len(y) > 16 && len(y) > len(x))
+		return x == y || err == nil && err2 == nil && f == g && (!mustBeLong || len(y) > 16 && len(y) >= len(x))
 	})
 }
 
@@ -285,6 +289,10 @@ func (x *comparison) scan(args []string) {
 			}
 			items := bulks(reply)
 			for i := 1; i < len(items); i += size {
+				last := &items[i+size-1]
+				if f, err := strconv.ParseFloat(*last, 64); err == nil && args[0] == "zscan" {
+					*last = fmt.Sprint(f)
+				}
 				seen[strings.Join(items[i:i+size], "=")] = true
 			}
 			if next[2] = items[0]; next[2] == "0" {

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+	"errors"
 	"math"
 	"math/big"
 	"strconv"
@@ -99,24 +101,42 @@ func isZero(s string) bool {
 // for INCRBYFLOAT and HINCRBYFLOAT; in it 0.1 + 0.2 still prints as 0.3.
 const longDoubleBits = 64
 
+// The binary exponents of the largest and the smallest long double, and a bound
+// on those in text, so that nobody makes us raise ten to the billionth power.
+const (
+	longDoubleMaxExponent = 16384
+	longDoubleMinExponent = -16445
+	maxTextExponent       = 20000
+)
+
 // parseLongDouble reads a number for an INCRBYFLOAT. ok is false for what is not
 // a number; infinite is then looked at by addLongDouble.
 func parseLongDouble(b []byte) (x *big.Float, ok bool) {
-	if len(b) == 0 || len(b) > 256 {
+	if len(b) == 0 || len(b) > 256 || bytes.ContainsAny(b, "_ ") {
 		return nil, false
 	}
 	s := string(b)
-	if f, err := strconv.ParseFloat(s, 64); err == nil && math.IsInf(f, 0) {
+	exponentMarks := "eE"
+	if isHex(s) {
+		exponentMarks = "pP"
+		if !strings.ContainsAny(s, exponentMarks) {
+			s += "p0"
+		}
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(f):
+		return nil, false
+	case err == nil && math.IsInf(f, 0):
 		return new(big.Float).SetPrec(longDoubleBits).SetInf(f < 0), true
 	}
-	if _, ok := parseFloat(b); !ok {
-		return nil, false
+	if at := strings.LastIndexAny(s, exponentMarks); at >= 0 {
+		if n, err := strconv.Atoi(s[at+1:]); err != nil || max(n, -n) > maxTextExponent {
+			return nil, false
+		}
 	}
-	if isHex(s) && !strings.ContainsAny(s, "pP") {
-		s += "p0"
-	}
-	x, _, err := big.ParseFloat(s, 0, longDoubleBits, big.ToNearestEven)
-	if err != nil {
+	x, _, err = big.ParseFloat(s, 0, longDoubleBits, big.ToNearestEven)
+	if err != nil || x.MantExp(nil) > longDoubleMaxExponent || x.MantExp(nil) < longDoubleMinExponent {
 		return nil, false
 	}
 	return x, true
@@ -127,7 +147,8 @@ func addLongDouble(a, b *big.Float) (*big.Float, bool) {
 	if a.IsInf() || b.IsInf() {
 		return nil, false
 	}
-	return new(big.Float).SetPrec(longDoubleBits).Add(a, b), true
+	sum := new(big.Float).SetPrec(longDoubleBits).Add(a, b)
+	return sum, sum.MantExp(nil) <= longDoubleMaxExponent
 }
 
 // appendLongDouble formats with 17 digits behind the point, less trailing zeros.

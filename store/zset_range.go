@@ -145,8 +145,9 @@ func (r *lexRange) isEmpty() bool {
 // byLex walks a range by name. That has a meaning only where all scores are the
 // same; then the range is sought. Otherwise the answer is what Redis gives for a
 // small sorted set: from the first member inside one bound to the last before
-// one outside the other.
-func (c *call) byLex(z *zset, r lexRange, isReverse bool) walk {
+// one outside the other; the first offset ones behind that first are passed over
+// whatever they are.
+func (c *call) byLex(z *zset, r lexRange, isReverse bool, offset int64) walk {
 	return func(yield func(member []byte, score float64) bool) {
 		if !z.exists() || r.isEmpty() || z.low != z.high && !c.lexTouches(z, r) {
 			return
@@ -166,10 +167,19 @@ func (c *call) byLex(z *zset, r lexRange, isReverse bool) walk {
 		}
 		hasBegun := false
 		c.walkKeys(len(prefix), start, behind, isReverse, func(member []byte, score float64) bool {
-			if !hasBegun && !hasCome(member) {
+			if !hasBegun {
+				if !hasCome(member) {
+					return true
+				}
+				hasBegun = true
+				if !isWithin(member) {
+					return false
+				}
+			}
+			if offset > 0 {
+				offset--
 				return true
 			}
-			hasBegun = true
 			return isWithin(member) && yield(member, score)
 		})
 	}
@@ -290,7 +300,7 @@ func (c *call) inRange(z *zset, a *zrangeArgs) []scored {
 	case rangeScore:
 		return take(c.byScore(z, max(a.scores.from, z.low), min(a.scores.to, z.high), a.isReverse), a.offset, a.limit)
 	case rangeLex:
-		return take(c.byLex(z, a.lex, a.isReverse), a.offset, a.limit)
+		return take(c.byLex(z, a.lex, a.isReverse, a.offset), min(a.offset, 0), a.limit)
 	}
 	first, behind := indexRange(a.start, a.stop, z.n)
 	return c.byRank(z, first, behind, a.isReverse)
@@ -373,7 +383,7 @@ func (c *call) countRange(kind rangeKind) {
 	}
 	members := c.byScore(&z, max(a.scores.from, z.low), min(a.scores.to, z.high), false)
 	if kind == rangeLex {
-		members = c.byLex(&z, a.lex, false)
+		members = c.byLex(&z, a.lex, false, 0)
 	}
 	n := int64(0)
 	for range members {
