@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -101,7 +102,7 @@ func TestTakingOverWaitsForTheLastFrame(t *testing.T) {
 	<-first.replaced
 	select {
 	case <-accepted:
-		t.Error("the second stream began before the first had ended")
+		t.Fatal("the second stream began before the first had ended")
 	default:
 	}
 	close(first.done)
@@ -214,6 +215,30 @@ func TestOverflowDropsAndCounts(t *testing.T) {
 	if !slices.IsSorted(got) || len(got) != sent-1 {
 		t.Errorf("%d of %d arrived, in order: %v", len(got), sent, slices.IsSorted(got))
 	}
+}
+
+// What waited for a connection that broke is stale: it is dropped, and counted.
+func TestQueueIsDroppedWithItsConnection(t *testing.T) {
+	a, b := startNode(t, basicOptions(1), newRecorder()), startNode(t, basicOptions(2), newRecorder())
+	release := make(chan struct{})
+	b.onFrame = func(flotilla.NodeID, []byte) { <-release }
+	t.Cleanup(sync.OnceFunc(func() { close(release) }))
+	meet(a, b)
+	awaitConnection(t, a, b)
+	for range 64 {
+		a.Send(2, make([]byte, 256<<10))
+	}
+	if a.statsOf(2).QueueBytes == 0 {
+		t.Fatal("nothing waits")
+	}
+	p := a.peer(2)
+	p.mu.Lock()
+	p.redial()
+	p.mu.Unlock()
+	eventually(t, "an empty queue", func() bool {
+		s := a.statsOf(2)
+		return s.QueueBytes == 0 && s.DroppedUnreachable > 0
+	})
 }
 
 func TestSetPeersMovesAndRemoves(t *testing.T) {
