@@ -14,6 +14,7 @@ const (
 	errOutOfRange  = "ERR index out of range"
 	errTooLong     = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 	errCursor      = "ERR invalid cursor"
+	errMalformed   = "ERR malformed command"
 	errNotPositive = "ERR value is out of range, must be positive"
 )
 
@@ -31,6 +32,8 @@ type call struct {
 	tx   *flotilla.Tx    // nil in a read
 	time flotilla.Millis // the log's: decides what is expired
 	now  flotilla.Millis // only to say how long something still has; never before time
+
+	seed uint64 // of a read's random choices; 0 for none
 
 	counters  counters
 	keyRoom   []byte // for building keys of the state
@@ -104,12 +107,15 @@ func (c *call) wrongArity(name string) {
 }
 
 // random returns the command's source of chance: in a write the same on every
-// replica, in a read whatever the clock says.
+// replica, in a read what the caller or else the clock says.
 func (c *call) random() *random {
 	if c.tx != nil {
 		return &random{state: c.tx.Version()}
 	}
-	return &random{state: uint64(c.now)*0x9e3779b97f4a7c15 + uint64(len(c.out))}
+	if c.seed != 0 {
+		return &random{state: c.seed}
+	}
+	return &random{state: uint64(c.now)}
 }
 
 // random is splitmix64.

@@ -42,8 +42,10 @@ type Session struct {
 	calls  []*flotilla.Call            // calls[:used] are this run's, one per group
 	used   int
 	isRead bool
-	asked  []asked
-	arena  []byte // the run's commands, encoded
+	// isRandom says that the command being added chooses at random.
+	isRandom bool
+	asked    []asked
+	arena    []byte // the run's commands, encoded
 }
 
 // asked is where a command's reply will be found.
@@ -82,6 +84,7 @@ func (s *Session) Joins(c *Command) bool {
 func (s *Session) Add(c *Command, args [][]byte) error {
 	s.isRead = c.Flags&Write == 0
 	topology := s.host.Topology()
+	s.isRandom = c.Flags&Random != 0
 	if c.FirstKey > 0 && c.FirstKey == c.LastKey && c.KeysOf == nil && c.FirstKey < len(args) {
 		return s.addTo(topology, flotilla.SlotOf(args[c.FirstKey]), args)
 	}
@@ -132,7 +135,11 @@ func groupOf(topology *flotilla.Topology, slot flotilla.Slot) flotilla.GroupID {
 // put encodes a command into the call of a group.
 func (s *Session) put(group flotilla.GroupID, args [][]byte) asked {
 	start := len(s.arena)
-	s.arena = Encode(s.arena, args)
+	if s.isRandom {
+		s.arena = EncodeSeeded(s.arena, rand.Uint64()|1, args)
+	} else {
+		s.arena = Encode(s.arena, args)
+	}
 	return s.send(group, start)
 }
 

@@ -12,11 +12,14 @@ import (
 //	's' 0 'x' watches (length key version)... commands     a MULTI body
 //	          (count (length bytes)...)...
 //	's' 0 'w' keys (length key)...                         WATCH, a read
+//	's' 0 'r' seed count (length bytes)...                 one read with a seed for its
+//	                                                       random choices
 //
-// count, length, watches, commands, keys and version are uvarints.
+// count, length, watches, commands, keys, version and seed are uvarints.
 const (
-	opExec  = 'x'
-	opWatch = 'w'
+	opExec   = 'x'
+	opWatch  = 'w'
+	opSeeded = 'r'
 )
 
 // Watch is a key and the version that it had when it was watched; 0 if there was
@@ -29,6 +32,13 @@ type Watch struct {
 // Encode appends a command in the form the machine reads. args[0] is its name.
 func Encode(dst []byte, args [][]byte) []byte {
 	return appendArgs(append(dst, byte(flotilla.SystemStore)), args)
+}
+
+// EncodeSeeded is Encode for a command with the flag Random that is sent as a
+// read: without a seed, two of them within a millisecond would choose the same.
+func EncodeSeeded(dst []byte, seed uint64, args [][]byte) []byte {
+	dst = append(dst, byte(flotilla.SystemStore), 0, opSeeded)
+	return appendArgs(binary.AppendUvarint(dst, seed), args)
 }
 
 // EncodeExec appends a MULTI body as one command. The reply is an array with the

@@ -56,6 +56,8 @@ const (
 	Long
 	// Internal marks what clients do not send by themselves.
 	Internal
+	// Random marks a read that chooses at random: see EncodeSeeded.
+	Random
 
 	lastPublicFlag = Movable
 )

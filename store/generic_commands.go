@@ -120,7 +120,7 @@ var genericTable = []*Command{
 		Group:   "generic", Since: "2.6.0", Complexity: "O(1)",
 		Args: "key",
 		run:  runPttl},
-	{Name: "randomkey", Arity: 1, Flags: ReadOnly | Everywhere,
+	{Name: "randomkey", Arity: 1, Flags: ReadOnly | Everywhere | Random,
 		Summary: "Return a random key from the keyspace",
 		Group:   "generic", Since: "1.0.0", Complexity: "O(1)",
 		run: runRandomkey},

@@ -42,7 +42,7 @@ var hashTable = []*Command{
 		Summary: "Sets the values of multiple fields.",
 		Group:   "hash", Since: "2.0.0", Complexity: "O(N) where N is the number of fields being set.",
 		Args: "key field value [field value ...]"},
-	{Name: "hrandfield", Arity: -2, Flags: ReadOnly, FirstKey: 1, LastKey: 1, Step: 1, run: runHrandfield,
+	{Name: "hrandfield", Arity: -2, Flags: ReadOnly | Random, FirstKey: 1, LastKey: 1, Step: 1, run: runHrandfield,
 		Summary: "Returns one or more random fields from a hash.",
 		Group:   "hash", Since: "6.2.0", Complexity: "O(1) for each field returned from a large hash; O(N) for a hash of up to 128 fields or where a third of it or more is returned.",
 		Args: "key [count [WITHVALUES]]"},

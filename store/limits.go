@@ -7,8 +7,9 @@ const (
 	MaxKeyBytes = 64 << 10
 	// MaxArgumentBytes is the longest argument that a door reads.
 	MaxArgumentBytes = 64 << 20
-	// MaxCommandBytes bounds one encoded command, a MULTI body too:
-	// "ERR command is larger than 16777216 bytes".
+	// MaxCommandBytes bounds one encoded command: "ERR command is too large: at
+	// most 16777216 bytes"; and a MULTI body: "ERR transaction is larger than
+	// 16777216 bytes".
 	MaxCommandBytes = 16 << 20
 	// MaxStringBytes is how long a string value may grow by APPEND, SETRANGE,
 	// SETBIT and the like: "ERR string exceeds maximum allowed size

@@ -121,8 +121,18 @@ func (Machine) Deadline(r flotilla.Reader) flotilla.Millis {
 	return flotilla.Never
 }
 
-// do decodes and carries out a command of any form.
+// do carries out a command of any form. A reply that grew too large becomes an
+// error; a MULTI body has done its work all the same.
 func (c *call) do(command []byte) {
+	c.seed, c.isTooLarge = 0, false
+	c.decode(command)
+	if c.isTooLarge {
+		c.out = c.out[:0]
+		c.err(errReplyTooLarge)
+	}
+}
+
+func (c *call) decode(command []byte) {
 	d := decoder{rest: command}
 	d.bad = d.byte() != byte(flotilla.SystemStore)
 	n := d.count()
@@ -130,9 +140,14 @@ func (c *call) do(command []byte) {
 		c.doSpecial(&d)
 		return
 	}
+	c.runDecoded(&d, n)
+}
+
+// runDecoded carries out the command of n arguments that is left in d.
+func (c *call) runDecoded(d *decoder, n int) {
 	c.args = d.args(c.argsRoom[:0], n)
-	if d.bad || len(d.rest) > 0 {
-		c.err("ERR malformed command")
+	if d.bad || len(d.rest) > 0 || n == 0 {
+		c.err(errMalformed)
 		return
 	}
 	c.run()
@@ -144,8 +159,11 @@ func (c *call) doSpecial(d *decoder) {
 		c.exec(d)
 	case opWatch:
 		c.watch(d)
+	case opSeeded:
+		c.seed = d.uvarint()
+		c.runDecoded(d, d.count())
 	default:
-		c.err("ERR malformed command")
+		c.err(errMalformed)
 	}
 }
 
@@ -228,7 +246,7 @@ func (c *call) exec(d *decoder) {
 		bodies = append(bodies, d.args(nil, d.count()))
 	}
 	if d.bad || len(d.rest) > 0 { // before anything was done
-		c.err("ERR malformed command")
+		c.err(errMalformed)
 		return
 	}
 	if isChanged {
@@ -239,7 +257,7 @@ func (c *call) exec(d *decoder) {
 	c.isInExec = true
 	for _, c.args = range bodies {
 		if len(c.args) == 0 {
-			c.err("ERR malformed command")
+			c.err(errMalformed)
 			continue
 		}
 		c.run()
@@ -251,7 +269,7 @@ func (c *call) exec(d *decoder) {
 func (c *call) watch(d *decoder) {
 	keys := d.args(nil, d.count())
 	if d.bad || len(d.rest) > 0 {
-		c.err("ERR malformed command")
+		c.err(errMalformed)
 		return
 	}
 	c.array(len(keys))

@@ -15,7 +15,12 @@ import (
 //	!_\r\n  a null that is a null array in RESP2 (BLPOP's timeout)
 //
 // A command that fails must do so before it wrote anything else.
-type replies struct{ out []byte }
+type replies struct {
+	out []byte
+	// isTooLarge is set once the reply would exceed MaxReplyBytes: what is in out
+	// is then of no use, and do answers with an error.
+	isTooLarge bool
+}
 
 func (r *replies) status(text string) {
 	r.out = append(append(append(r.out, '+'), text...), '\r', '\n')
@@ -48,6 +53,10 @@ func (r *replies) bool01(yes bool) {
 }
 
 func (r *replies) bulk(b []byte) {
+	if len(r.out)+len(b) > MaxReplyBytes {
+		r.isTooLarge = true
+		return
+	}
 	r.out = slices.Grow(r.out, len(b)+24)
 	r.head('$', int64(len(b)))
 	r.out = append(append(r.out, b...), '\r', '\n')

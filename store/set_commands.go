@@ -51,7 +51,7 @@ var setTable = []*Command{
 		Summary: "Returns one or more random members from a set after removing them. Deletes the set if the last member was popped.",
 		Group:   "set", Since: "1.0.0", Complexity: "O(1) for each element popped from a large set; O(N) for a set of up to 128 members or where a third of it or more is popped.",
 		Args: "key [count]"},
-	{Name: "srandmember", Arity: -2, Flags: ReadOnly, FirstKey: 1, LastKey: 1, Step: 1, run: runSrandmember,
+	{Name: "srandmember", Arity: -2, Flags: ReadOnly | Random, FirstKey: 1, LastKey: 1, Step: 1, run: runSrandmember,
 		Summary: "Get one or multiple random members from a set",
 		Group:   "set", Since: "1.0.0", Complexity: "O(1) for each element returned from a large set; O(N) for a set of up to 128 members or where a third of it or more is returned.",
 		Args: "key [count]"},

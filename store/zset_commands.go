@@ -78,7 +78,7 @@ var zsetTable = []*Command{
 		Summary: "Returns the lowest-scoring members from a sorted set after removing them. Deletes the sorted set if the last member was popped.",
 		Group:   "sorted-set", Since: "5.0.0", Complexity: "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of elements popped.",
 		Args: "key [count]"},
-	{Name: "zrandmember", Arity: -2, Flags: ReadOnly, FirstKey: 1, LastKey: 1, Step: 1, run: runZrandmember,
+	{Name: "zrandmember", Arity: -2, Flags: ReadOnly | Random, FirstKey: 1, LastKey: 1, Step: 1, run: runZrandmember,
 		Summary: "Returns one or more random members from a sorted set.",
 		Group:   "sorted-set", Since: "6.2.0", Complexity: "O(1) for each member returned from a large sorted set; O(N) for one of up to 128 members or where a third of it or more is returned.",
 		Args: "key [count [WITHSCORES]]"},
