@@ -123,12 +123,12 @@ func (c *call) removeOld(it *item) {
 	}
 }
 
-// eachMember visits the elements with a tag in order until visit returns false.
-// visit must not write.
+// eachMember visits the elements with a tag in order until visit returns false,
+// or until the reply is too large to go on. visit must not write.
 func (c *call) eachMember(p *place, tag byte, visit func(member, value []byte) bool) {
 	prefix := p.appendTag(nil, tag)
 	for key, value := range c.r.Scan(prefix, prefixEnd(prefix)) {
-		if !visit(key[len(prefix)+4:], value) {
+		if !visit(key[len(prefix)+4:], value) || c.isTooLarge {
 			return
 		}
 	}
@@ -274,7 +274,6 @@ func (c *call) randomReply(k kind, tag byte, with string, count func(it *item) i
 		c.err(errReplyTooLarge)
 		return
 	}
-	mark := c.mark()
 	if isWith {
 		c.pairs(int(wanted))
 	} else {
@@ -291,9 +290,7 @@ func (c *call) randomReply(k kind, tag byte, with string, count func(it *item) i
 		if isWith {
 			value(one.value)
 		}
-		if len(c.out)-mark > MaxReplyBytes {
-			c.out = c.out[:mark]
-			c.err(errReplyTooLarge)
+		if c.isTooLarge {
 			return
 		}
 	}

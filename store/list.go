@@ -136,7 +136,7 @@ func (c *call) visit(l *list, first, behind int64, each func(at int64, value []b
 	start := bytes.Clone(c.positionKey(l, first))
 	at := first
 	for _, value := range c.r.Scan(start, c.positionKey(l, behind)) {
-		if !each(at, value) {
+		if !each(at, value) || c.isTooLarge {
 			return
 		}
 		at++
@@ -148,15 +148,16 @@ func (c *call) visitBack(l *list, first, behind int64, each func(at int64, value
 	start := bytes.Clone(c.positionKey(l, first))
 	at := behind - 1
 	for _, value := range c.r.ScanBack(start, c.positionKey(l, behind)) {
-		if !each(at, value) {
+		if !each(at, value) || c.isTooLarge {
 			return
 		}
 		at--
 	}
 }
 
-// popReply answers with an array of the first or last n elements, from the end on.
-func (c *call) popReply(l *list, where end, n int64) {
+// popMany answers with an array of the first or last n elements, from the end on,
+// and deletes them, unless nobody could be told of so much.
+func (c *call) popMany(l *list, where end, n int64) {
 	c.array(int(n))
 	emit := func(_ int64, value []byte) bool {
 		c.bulk(value)
@@ -166,6 +167,9 @@ func (c *call) popReply(l *list, where end, n int64) {
 		c.visit(l, l.head, l.head+n, emit)
 	} else {
 		c.visitBack(l, l.tail-n, l.tail, emit)
+	}
+	if !c.isTooLarge {
+		c.drop(l, where, n)
 	}
 }
 
@@ -216,9 +220,7 @@ func (c *call) pop(where end) {
 	case n == 0:
 		c.array(0)
 	case hasCount:
-		n = min(n, l.length())
-		c.popReply(&l, where, n)
-		c.drop(&l, where, n)
+		c.popMany(&l, where, min(n, l.length()))
 	default:
 		c.bulk(c.at(&l, l.endAt(where)))
 		c.drop(&l, where, 1)

@@ -151,18 +151,18 @@ func (c *call) manyPopArgs(at int, low, high string) (p manyPop, ok bool) {
 
 func runLmpop(c *call) {
 	if p, ok := c.manyPopArgs(1, "LEFT", "RIGHT"); ok {
-		c.popMany(p)
+		c.popFirst(p)
 	}
 }
 
 func runBlmpop(c *call) {
 	if p, ok := c.manyPopArgs(2, "LEFT", "RIGHT"); ok && c.timeoutArg(1) {
-		c.popMany(p)
+		c.popFirst(p)
 	}
 }
 
-// popMany pops from the first list that has something.
-func (c *call) popMany(p manyPop) {
+// popFirst pops from the first list that has something.
+func (c *call) popFirst(p manyPop) {
 	for _, key := range p.keys {
 		l, ok := c.lookupList(key)
 		if !ok {
@@ -171,11 +171,9 @@ func (c *call) popMany(p manyPop) {
 		if !l.exists() {
 			continue
 		}
-		n := min(p.count, l.length())
 		c.array(2)
 		c.bulk(key)
-		c.popReply(&l, end(p.isLow), n)
-		c.drop(&l, end(p.isLow), n)
+		c.popMany(&l, end(p.isLow), min(p.count, l.length()))
 		return
 	}
 	c.nullArray()

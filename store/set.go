@@ -140,6 +140,9 @@ func runSpop(c *call) {
 	for _, one := range chosen {
 		c.bulk(one.member)
 	}
+	if c.isTooLarge {
+		return
+	}
 	for _, one := range chosen {
 		c.del(c.memberKey(&it.place, tagMember, one.member))
 	}

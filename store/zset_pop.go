@@ -6,6 +6,14 @@ package store
 // popEnds takes the n > 0 lowest or highest members out and returns them.
 func (c *call) popEnds(z *zset, isMax bool, n int64) []scored {
 	popped := take(c.byScore(z, z.low, z.high, isMax), 0, min(n, z.n))
+	size := 0
+	for _, m := range popped {
+		size += len(m.member) + 64
+	}
+	if size > MaxReplyBytes { // nobody could be told of so much
+		c.isTooLarge = true
+		return popped
+	}
 	for _, m := range popped {
 		c.takeOut(z, m.member, m.score)
 	}
@@ -75,19 +83,19 @@ func (c *call) blockingZpop(isMax bool) {
 
 func runZmpop(c *call) {
 	if p, ok := c.manyPopArgs(1, "MIN", "MAX"); ok {
-		c.zpopMany(p)
+		c.zpopFirst(p)
 	}
 }
 
 func runBzmpop(c *call) {
 	if p, ok := c.manyPopArgs(2, "MIN", "MAX"); ok && c.timeoutArg(1) {
-		c.zpopMany(p)
+		c.zpopFirst(p)
 	}
 }
 
-// zpopMany pops from the first sorted set that has something. Its pairs are
+// zpopFirst pops from the first sorted set that has something. Its pairs are
 // arrays in RESP2 too.
-func (c *call) zpopMany(p manyPop) {
+func (c *call) zpopFirst(p manyPop) {
 	for _, key := range p.keys {
 		z, ok := c.lookupZset(key)
 		if !ok {
