@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"cluster":               {"consensus"},
 	"transport":             {"consensus", "cluster"},
 	"supervisor":            {"cluster", "transport"},
-	"console":               {"cluster"},
+	"console":               {"cluster", "store/redis", "transport"}, // it shows their counters
 	"bench":                 {},
 	"check":                 {},
 	"cmd/flotilla":          {"bench", "cluster", "consensus", "console", "storage", "store", "store/redis", "supervisor", "transport"},
@@ -52,10 +52,12 @@ var homes = map[string][]string{
 	"google.golang.org/grpc":              {"transport"},
 	"google.golang.org/protobuf":          {"consensus", "storage", "cluster"}, // the bytes of raftpb
 	"github.com/spf13/cobra":              {"cmd/flotilla"},
+	"github.com/spf13/pflag":              {"cmd/flotilla"},
+	"golang.org/x/sync":                   {"cmd/flotilla"},
 	"github.com/prometheus/client_golang": {"console"},
 	"golang.org/x/sys":                    {"storage", "supervisor"},
 	"golang.org/x/term":                   {"cmd/flotilla"},
-	"gopkg.in/yaml.v3":                    {"cmd/flotilla"},
+	"go.yaml.in/yaml/v3":                  {"cmd/flotilla"},
 	"github.com/redis/go-redis/v9":        {"bench"},
 	"github.com/anishathalye/porcupine":   {"check"},
 }
