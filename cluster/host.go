@@ -67,10 +67,13 @@ func (s *Server) begin(c *flotilla.Call) *pending {
 		return nil
 	}
 	s.inbox.calls = append(s.inbox.calls, p)
+	isFull := !c.IsRead && int(c.Group) < len(s.isFull) && s.isFull[c.Group]
 	s.mu.Unlock()
 	s.waitingCommands.Add(int64(len(c.Commands)))
 	s.waitingBytes.Add(int64(size))
-	s.poke()
+	if !isFull {
+		s.poke()
+	}
 	return p
 }
 

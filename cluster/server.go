@@ -34,7 +34,11 @@ type Server struct {
 
 	mu    sync.Mutex // guards the fields up to the blank line
 	inbox inbox
-	ended bool // nothing is taken any more
+	// isFull says, by group, that as many of this node's parcels are on their way as
+	// may be: a further write need not wake the loop, which looks again anyway when
+	// one of them is answered.
+	isFull []bool
+	ended  bool // nothing is taken any more
 
 	waitingCommands atomic.Int64
 	waitingBytes    atomic.Int64
@@ -97,6 +101,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer ticker.Stop()
 	early := time.NewTimer(time.Hour)
 	defer early.Stop()
+	armed := flotilla.Never // what early is set to
 	var err error
 	var last inbox
 	for err == nil {
@@ -107,6 +112,7 @@ func (s *Server) Run(ctx context.Context) error {
 			return nil
 		case <-s.wake:
 		case <-early.C:
+			armed = flotilla.Never
 		case <-ticker.C:
 			ticked = true
 		}
@@ -115,7 +121,8 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		last = s.take(last)
 		err = s.turn(&last)
-		if at := s.node.NextWake(); at != flotilla.Never {
+		if at := s.node.NextWake(); at < armed || at != flotilla.Never && armed < s.node.mono {
+			armed = at
 			early.Reset(max(0, time.Duration(at-s.mono()))*time.Millisecond + time.Microsecond)
 		}
 	}
@@ -152,7 +159,28 @@ func (s *Server) turn(in *inbox) error {
 	if n.isChanged {
 		s.published.Store(n.publish())
 	}
+	s.noteFull()
 	return nil
+}
+
+// noteFull says which groups' writes need not wake the loop. Those that came while
+// it was said wrongly do so now.
+func (s *Server) noteFull() {
+	s.mu.Lock()
+	missed := false
+	for _, r := range s.node.routeOrder {
+		for int(r.group) >= len(s.isFull) {
+			s.isFull = append(s.isFull, false)
+		}
+		isFull := len(r.sent) >= maxSentParcels
+		missed = missed || s.isFull[r.group] && !isFull
+		s.isFull[r.group] = isFull
+	}
+	missed = missed && len(s.inbox.calls) > 0
+	s.mu.Unlock()
+	if missed {
+		s.poke()
+	}
 }
 
 func (s *Server) mono() flotilla.Millis {

@@ -59,6 +59,8 @@ type Group struct {
 	inFlight     int // entries with commands proposed in this term and not yet applied
 	maxInFlight  int
 	term         uint64 // in which the fields above were filled
+	isLeader     bool   // as of the last Advance or Done
+	leader       flotilla.ReplicaID
 	noRoom       bool
 
 	reads readRounds
@@ -110,6 +112,9 @@ func Open(cfg Config, readSeed uint64) (*Group, error) {
 		StepDownOnRemoval:         true,
 		Logger:                    quietLogger{},
 	})
+	if err == nil {
+		g.observe()
+	}
 	return g, err
 }
 
@@ -186,21 +191,27 @@ func (g *Group) StartedRound() uint64 { return g.reads.started }
 // Advance starts what waits: an entry of all waiting parcels if few enough are
 // on their way, an empty one if a machine's deadline has come, a read round.
 func (g *Group) Advance(now flotilla.Millis) {
-	status := g.raw.BasicStatus()
-	isLeader := status.RaftState == raft.StateLeader
-	if !isLeader || status.GetTerm() != g.term {
-		g.inFlight = 0
-		g.term = status.GetTerm()
-		if !isLeader {
-			g.waiting, g.waitingBytes = nil, 0
-		}
-	}
-	for isLeader && g.inFlight < g.maxInFlight && (len(g.waiting) > 0 || g.apply.isDue(now) && g.inFlight == 0) {
+	g.observe()
+	for g.isLeader && g.inFlight < g.maxInFlight && (len(g.waiting) > 0 || g.apply.isDue(now) && g.inFlight == 0) {
 		if !g.propose(now) {
 			break
 		}
 	}
-	g.startRead(status.Lead != raft.None)
+	g.startRead(g.leader != 0)
+}
+
+// observe takes note of role and term. What waited for the next entry is dropped
+// when this replica does not lead: its origins send it again.
+func (g *Group) observe() {
+	status := g.raw.BasicStatus()
+	g.isLeader, g.leader = status.RaftState == raft.StateLeader, flotilla.ReplicaID(status.Lead)
+	if term := status.GetTerm(); !g.isLeader || term != g.term {
+		g.inFlight = 0
+		g.term = term
+		if !g.isLeader {
+			g.waiting, g.waitingBytes = nil, 0
+		}
+	}
 }
 
 // propose makes one entry of what waits.

@@ -87,7 +87,10 @@ func beUint64(b []byte) (v uint64) {
 }
 
 // Done tells that all that a Ready asked for was done.
-func (g *Group) Done(r Ready) { g.raw.Advance(r.raw) }
+func (g *Group) Done(r Ready) {
+	g.raw.Advance(r.raw)
+	g.observe()
+}
 
 // Installed tells that a Ready's snapshot replaced state and log.
 func (g *Group) Installed() error { return g.installed() }
@@ -165,13 +168,13 @@ func single(kind raftpb.ConfChangeType, id flotilla.ReplicaID) *raftpb.ConfChang
 }
 
 // IsLeader reports whether this replica leads, as far as it knows.
-func (g *Group) IsLeader() bool { return g.raw.BasicStatus().RaftState == raft.StateLeader }
+func (g *Group) IsLeader() bool { return g.isLeader }
 
 // Leader returns the leader's replica, or 0 if none is known.
-func (g *Group) Leader() flotilla.ReplicaID { return flotilla.ReplicaID(g.raw.BasicStatus().Lead) }
+func (g *Group) Leader() flotilla.ReplicaID { return g.leader }
 
 // Term returns the current term.
-func (g *Group) Term() uint64 { return g.raw.BasicStatus().GetTerm() }
+func (g *Group) Term() uint64 { return g.term }
 
 // Members returns who belongs to the group. It must not be changed.
 func (g *Group) Members() *Members { return &g.members }
