@@ -45,6 +45,8 @@ type Disk struct {
 	sequence uint64
 	chain    uint32
 
+	recovered uint64 // the last batch that Open found; appends counts from there
+
 	flushMu sync.Mutex // held while the state store's marks and epochs change
 	epoch   atomic.Uint32
 	dirty   dirty

@@ -127,6 +127,7 @@ func (d *Disk) Flush() {
 // store has no WAL, but a batch becomes durable as a whole or not at all. A batch
 // this large is not copied into Pebble's memtable: it is flushed as it is.
 func (d *Disk) writeFrozen(frozen []*groupState, size int) error {
+	synced := d.appends.Load() + d.recovered
 	batch := d.state.NewBatchWithSize(size + 1024)
 	defer batch.Close()
 	var key, end []byte
@@ -157,6 +158,12 @@ func (d *Disk) writeFrozen(frozen []*groupState, size int) error {
 		if err := batch.Set(mark, markValue(mark, l.epoch, s.frozenMark), nil); err != nil {
 			return err
 		}
+	}
+	// How far the log was synced goes with it: the side file may be lost in a power
+	// cut, this is not. A log that ends before this has lost its tail.
+	sequence := []byte{sequencePrefix}
+	if err := batch.Set(sequence, sealed(sequence, synced), nil); err != nil {
+		return err
 	}
 	if err := batch.Commit(pebble.NoSync); err != nil {
 		return err

@@ -25,6 +25,7 @@ import (
 //
 //	'd' group:4 epoch:4 key -> value                          a group's key; no CRC besides Pebble's
 //	'm' group:4             -> crc:4 epoch:8 index:8 term:8 time:8  the mark of what is in that epoch
+//	's'                     -> crc:4 sequence:8               the log was synced at least to this batch
 const (
 	entryPrefix    = 'e'
 	hardPrefix     = 'h'

@@ -121,7 +121,8 @@ func (d *Disk) readLists() (known []consensus.Replica, err error) {
 	return known, nil
 }
 
-// checkTail compares the last batch in the log with the side file.
+// checkTail compares the last batch in the log with what the side file and the
+// state store know to have been synced.
 func (d *Disk) checkTail() error {
 	key := []byte{sequencePrefix}
 	value, ok, err := getCopy(d.log, key)
@@ -133,20 +134,34 @@ func (d *Disk) checkTail() error {
 		if err := unsealed(key, value, &d.sequence, &chain); err != nil {
 			return fmt.Errorf("the log's last batch: %w", err)
 		}
-		d.chain = uint32(chain)
+		d.chain, d.recovered = uint32(chain), d.sequence
+	}
+	flushed, err := d.flushedSequence()
+	if err != nil {
+		return err
 	}
 	tail, sequence, marked, err := openTail(d.opts.FS, d.path(tailName))
 	if err != nil {
 		return err
 	}
 	d.tail = tail
-	if d.sequence < sequence {
-		return fmt.Errorf("%w: the log ends at batch %d, but batch %d was synced: its tail is lost", errDamaged, d.sequence, sequence)
+	if d.sequence < max(sequence, flushed) {
+		return fmt.Errorf("%w: the log ends at batch %d, but batch %d was synced: its tail is lost", errDamaged, d.sequence, max(sequence, flushed))
 	}
 	if d.sequence == sequence && sequence > 0 && d.chain != marked {
 		return fmt.Errorf("%w: the log's batch %d is not the one that was synced", errDamaged, sequence)
 	}
 	return nil
+}
+
+// flushedSequence returns what the state store knows of the log.
+func (d *Disk) flushedSequence() (sequence uint64, err error) {
+	key := []byte{sequencePrefix}
+	value, ok, err := getCopy(d.state, key)
+	if err == nil && ok {
+		err = unsealed(key, value, &sequence)
+	}
+	return sequence, err
 }
 
 // loadGroups reads the log store's records of replicas, and each one's log and mark.
@@ -263,6 +278,9 @@ func (d *Disk) cleanState() error {
 	var next []byte
 	for ok := items.First(); ok; ok = items.SeekGE(next) {
 		key := items.Key()
+		if len(key) == 1 && key[0] == sequencePrefix {
+			break // the last key
+		}
 		if len(key) < 5 {
 			err = fmt.Errorf("%w: a key of %d bytes in the state", errDamaged, len(key))
 			break
