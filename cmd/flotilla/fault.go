@@ -104,7 +104,7 @@ func newCut(a *app, dir *string) *cobra.Command {
 
 func newSlow(a *app, dir *string) *cobra.Command {
 	var delay time.Duration
-	var drop string
+	var drop shareValue
 	cmd := &cobra.Command{
 		Use:   "slow NODE...",
 		Short: "Delay and lose messages to and from nodes",
@@ -114,20 +114,16 @@ func newSlow(a *app, dir *string) *cobra.Command {
 		Args:              usage(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: completeNodes(dir),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			share, err := parseShare(drop)
-			if err != nil {
-				return usageError{err}
-			}
-			if delay == 0 && share == 0 {
+			if delay == 0 && drop == 0 {
 				return usageError{errors.New("slow needs --delay 50ms, --drop 5% or both")}
 			}
 			return a.fault(cmd.Context(), *dir, args, supervisor.Request{
-				Verb: supervisor.Slow, DelayMillis: flotilla.Millis(delay.Milliseconds()), Drop: share,
+				Verb: supervisor.Slow, DelayMillis: flotilla.Millis(delay.Milliseconds()), Drop: float64(drop),
 			})
 		},
 	}
 	cmd.Flags().DurationVar(&delay, "delay", 0, "how much later each message arrives, each way")
-	cmd.Flags().StringVar(&drop, "drop", "0%", "how many messages are lost, each way")
+	cmd.Flags().Var(&drop, "drop", "how many messages are lost, each way")
 	return cmd
 }
 
@@ -209,7 +205,7 @@ func parseShare(text string) (float64, error) {
 		share /= 100
 	}
 	if err != nil || !(share >= 0 && share <= 1) {
-		return 0, fmt.Errorf("--drop=%s: use a share such as 5%%", text)
+		return 0, fmt.Errorf("%q is no share: write it as 5%%", text)
 	}
 	return share, nil
 }

@@ -95,7 +95,7 @@ func (s *screen) welcome(dir string, plan supervisor.Plan, isNew bool) {
 	if isNew {
 		how = "new"
 	}
-	s.line(fmt.Sprintf("cluster %s (%s): %d nodes, %s, data in %s", plan.Cluster, how, len(plan.Nodes), counted(plan.Groups, "group"), dir))
+	s.line(fmt.Sprintf("cluster %s (%s): %s, %s, data in %s", plan.Cluster, how, counted(len(plan.Nodes), "node"), counted(plan.Groups, "group"), dir))
 	for _, n := range plan.Nodes {
 		s.line(fmt.Sprintf("  %-4s Redis protocol %s   web http://%s", n.Name(), n.StoreAddr(), n.HTTPAddr()))
 	}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"time"
+
+	"flotilla/bench"
+
+	"github.com/spf13/cobra"
+)
+
+// benchOptions are the flags of `flotilla bench store`.
+type benchOptions struct {
+	dir, passwordFile string
+	isJSON            bool
+	config            bench.StoreConfig
+}
+
+func newBench(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure how fast the systems are, over their real protocols",
+		Args:  usage(cobra.NoArgs),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newBenchStore(a))
+	return cmd
+}
+
+func newBenchStore(a *app) *cobra.Command {
+	var o benchOptions
+	cmd := &cobra.Command{
+		Use:   "store",
+		Short: "Measure the store, or any other server that speaks the Redis protocol",
+		Long: `Each connection sends its next commands when those before were answered. Prints operations a
+second, how long they took, and what they cost the processor. Without --addresses, the fleet in
+--dir is measured: connections go to all its nodes in turn.`,
+		Example: `  flotilla bench store
+  flotilla bench store --connections 16 --pipeline 16 --reads 50%
+  flotilla bench store --addresses 127.0.0.1:6379 --command get --json`,
+		Args: usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
+			defer stop()
+			return a.benchStore(ctx, o)
+		},
+	}
+	flags, c := cmd.Flags(), &o.config
+	dirFlag(cmd, &o.dir)
+	flags.StringSliceVar(&c.Addresses, "addresses", nil, "what to measure, instead of the fleet in --dir")
+	flags.IntVar(&c.Connections, "connections", 64, "how many connections")
+	flags.IntVar(&c.Pipeline, "pipeline", 1, "commands that each sends at once")
+	flags.StringVar(&c.Command, "command", "", strings.Join(bench.CommandNames(), ", ")+` (default set, or mixed with --reads)`)
+	flags.Var((*shareValue)(&c.ReadShare), "reads", "how many of the commands are GET, such as 50%")
+	flags.IntVar(&c.ValueBytes, "value-size", 256, "bytes of each value")
+	flags.IntVar(&c.Keys, "keys", 100_000, "how many keys")
+	flags.DurationVar(&c.Duration, "duration", 10*time.Second, "how long to measure")
+	flags.DurationVar(&c.Warmup, "warmup", time.Second, "how long to run before that")
+	flags.Uint64Var(&c.Seed, "seed", 1, "the same seed makes the same commands")
+	flags.StringVar(&c.Client, "client", "own", "own (costs little) or go-redis")
+	flags.StringVar(&c.Consistency, "consistency", "", "of reads: linearizable, session, \"bounded 100\" or eventual")
+	flags.BoolVar(&c.SkipFill, "skip-fill", false, "do not write each key before reading")
+	flags.IntSliceVar(&c.PIDs, "pids", nil, "processes whose CPU time to count, with --addresses")
+	flags.StringVar(&o.passwordFile, "password-file", "", "a file with the password")
+	flags.BoolVar(&o.isJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (a *app) benchStore(ctx context.Context, o benchOptions) error {
+	c := o.config
+	if c.Command != "" && !slices.Contains(bench.CommandNames(), c.Command) {
+		return usageError{fmt.Errorf("--command=%s: use one of %s", c.Command, strings.Join(bench.CommandNames(), ", "))}
+	}
+	var err error
+	if c.Password, err = readPassword(o.passwordFile); err != nil {
+		return usageError{err}
+	}
+	if len(c.Addresses) == 0 {
+		overview, err := look(ctx, o.dir)
+		if err != nil {
+			return err
+		}
+		for _, n := range overview.Nodes {
+			if n.IsUp {
+				c.Addresses = append(c.Addresses, n.StoreAddr)
+				c.PIDs = append(c.PIDs, n.PID)
+			}
+		}
+		if len(c.Addresses) == 0 {
+			return fmt.Errorf("no node of the fleet in %s answers: start it with `flotilla up`, or name servers with --addresses", o.dir)
+		}
+	}
+	// Ten silent seconds look like a hang.
+	fmt.Fprintf(a.err, "measuring %s for %v\n", strings.Join(c.Addresses, ", "), c.Warmup+c.Duration)
+	report, err := bench.Store(ctx, c)
+	if err != nil {
+		return err
+	}
+	if o.isJSON {
+		encoder := json.NewEncoder(a.out)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(report)
+	} else {
+		err = report.Print(a.out)
+	}
+	if err == nil && report.Operations == 0 {
+		return errors.New("not one operation was carried out")
+	}
+	return err
+}
+
+// shareValue is a flag that takes 5% or 0.05.
+type shareValue float64
+
+// String is part of pflag.Value.
+func (s *shareValue) String() string { return fmt.Sprintf("%g%%", 100*float64(*s)) }
+
+// Type is part of pflag.Value.
+func (s *shareValue) Type() string { return "share" }
+
+// Set is part of pflag.Value.
+func (s *shareValue) Set(text string) error {
+	share, err := parseShare(text)
+	*s = shareValue(share)
+	return err
+}
