@@ -199,7 +199,7 @@ func (c *conn) wait(ctx context.Context, b *blocked) {
 			c.isLeaving = true
 			return
 		case sleepTimeout:
-			c.out.machine(nothing(b.cmd))
+			c.out.nullArray()
 			return
 		case sleepUnblocked:
 			c.fail(b.cmd, "UNBLOCKED client unblocked via CLIENT UNBLOCK")
@@ -374,14 +374,6 @@ func isPlainPop(cmd *store.Command) bool {
 }
 
 func isNothing(reply []byte) bool { return reply[0] == '!' || reply[0] == '_' }
-
-// nothing is what a timeout is answered with.
-func nothing(cmd *store.Command) []byte {
-	if cmd.Name == "blmove" || cmd.Name == "brpoplpush" {
-		return []byte("_\r\n")
-	}
-	return []byte("!_\r\n")
-}
 
 // hasReplica says whether this node sees the events of a key's group.
 func (c *conn) hasReplica(key []byte) bool {

@@ -139,13 +139,13 @@ func TestGoRedisCluster(t *testing.T) {
 			c := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: l.addrs, ReadOnly: groups == 1})
 			defer c.Close()
 			scenario(t, c)
-			masters := 0
+			var masters atomic.Int32
 			err := c.ForEachMaster(context.Background(), func(context.Context, *goredis.Client) error {
-				masters++
+				masters.Add(1)
 				return nil
 			})
-			if groups == 1 && (err != nil || masters != 1) {
-				t.Errorf("%d masters, %v", masters, err)
+			if groups == 1 && (err != nil || masters.Load() != 1) {
+				t.Errorf("%d masters, %v", masters.Load(), err)
 			}
 			shards, err := c.ClusterShards(context.Background()).Result()
 			if err != nil || len(shards) != groups {

@@ -23,7 +23,7 @@ type request struct {
 type handler func(r *request)
 
 // doorHandlers returns who answers what, by command; a container's handler also
-// has its subcommands.
+// has its subcommands, but for those of the machine (MEMORY USAGE).
 func doorHandlers() map[*store.Command]handler {
 	byName := map[string]handler{
 		"asking": (*request).ok, "auth": cmdAuth, "client": cmdClient, "cluster": cmdCluster,
@@ -41,7 +41,7 @@ func doorHandlers() map[*store.Command]handler {
 	handlers := map[*store.Command]handler{}
 	for _, c := range store.Commands() {
 		name, _, _ := strings.Cut(c.Name, "|")
-		if h := byName[name]; h != nil && c.Flags&store.Door != 0 {
+		if h := byName[name]; h != nil && (c.Flags&store.Door != 0 || c.IsContainer()) {
 			handlers[c] = h
 		}
 	}
@@ -186,8 +186,9 @@ func cmdWait(r *request) {
 	if !ok {
 		return
 	}
-	timeout, ok := r.int(2)
-	if !ok {
+	timeout, err := strconv.ParseInt(string(r.args[2]), 10, 64)
+	if err != nil {
+		r.fail("ERR timeout is not an integer or out of range")
 		return
 	}
 	if timeout < 0 {

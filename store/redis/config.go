@@ -73,23 +73,27 @@ func notifyText(flags uint32) string {
 	return b.String()
 }
 
-// parameter is one line of CONFIG GET. Without set it can not be changed.
+// parameter is one line of CONFIG GET. Without set it can not be changed; set
+// returns what is wrong with a value, or "".
 type parameter struct {
 	name  string
 	value string
-	set   func(value string) (ok bool)
+	set   func(value string) (problem string)
 }
 
 // parameters lists what clients ask for, with what is true here.
 func (s *Server) parameters() []parameter {
-	number := func(into *atomic.Int64, least int64) func(string) bool {
-		return func(value string) bool {
+	number := func(into *atomic.Int64, least int64) func(string) string {
+		return func(value string) string {
 			n, err := strconv.ParseInt(value, 10, 32)
-			if err != nil || n < least {
-				return false
+			if err != nil {
+				return "argument couldn't be parsed into an integer"
+			}
+			if n < least {
+				return "argument is out of range"
 			}
 			into.Store(n)
-			return true
+			return ""
 		}
 	}
 	return []parameter{
@@ -101,12 +105,13 @@ func (s *Server) parameters() []parameter {
 		{"maxclients", strconv.Itoa(s.config.maxClients()), number(&s.config.maxConns, 1)},
 		{"maxmemory", "0", nil},
 		{"maxmemory-policy", "noeviction", nil},
-		{"notify-keyspace-events", notifyText(s.config.notify.Load()), func(value string) bool {
+		{"notify-keyspace-events", notifyText(s.config.notify.Load()), func(value string) string {
 			flags, ok := parseNotify(value)
-			if ok {
-				s.config.notify.Store(flags)
+			if !ok {
+				return "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."
 			}
-			return ok
+			s.config.notify.Store(flags)
+			return ""
 		}},
 		{"port", strconv.Itoa(s.self().StorePort), nil},
 		{"proto-max-bulk-len", strconv.Itoa(store.MaxArgumentBytes), nil},
@@ -177,8 +182,11 @@ func (r *request) configSet() {
 	}
 	for i := 2; i < len(r.args); i += 2 {
 		p := known[strings.ToLower(string(r.args[i]))]
-		if p.set != nil && !p.set(string(r.args[i+1])) {
-			r.fail("ERR CONFIG SET failed (possibly related to argument '" + p.name + "') - Invalid argument")
+		if p.set == nil {
+			continue
+		}
+		if problem := p.set(string(r.args[i+1])); problem != "" {
+			r.fail("ERR CONFIG SET failed (possibly related to argument '" + p.name + "') - " + problem)
 			return
 		}
 	}

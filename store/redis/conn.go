@@ -20,6 +20,9 @@ import (
 // flushBytes is how much of a long pipeline's answers is held back at most.
 const flushBytes = 256 << 10
 
+// loginTime is how long a connection may stay that does not authenticate.
+const loginTime = 30 * time.Second
+
 // conn is one client's connection. All of it belongs to the goroutine that runs
 // serve, but for what says otherwise.
 type conn struct {
@@ -35,6 +38,7 @@ type conn struct {
 	outbox   *outbox          // nil until the first subscription; see pubsub.go
 
 	isAuthed  bool
+	hasAlarm  bool // the read deadline is set
 	isLeaving bool // close after the answers that are there
 	mute      replyMode
 	tx        transaction
@@ -100,10 +104,8 @@ func (c *conn) serve(ctx context.Context) {
 		c.end()
 	}()
 	for !c.isLeaving {
-		if timeout := c.server.config.timeout(); timeout > 0 && !c.subs.any() {
-			_ = c.socket.SetReadDeadline(time.Now().Add(timeout))
-		}
-		if c.server.isClosing.Load() {
+		c.setAlarm()
+		if c.server.isClosing.Load() { // asked after the alarm was set, as Shutdown moves it
 			return
 		}
 		n, err := c.socket.Read(c.in.free())
@@ -117,6 +119,22 @@ func (c *conn) serve(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// setAlarm bounds the next read, if anything bounds it. Mostly nothing does, and
+// nothing is done.
+func (c *conn) setAlarm() {
+	var at time.Time
+	switch timeout := c.server.config.timeout(); {
+	case !c.isAuthed:
+		at = c.created.Add(loginTime)
+	case timeout > 0 && !c.subs.any():
+		at = time.Now().Add(timeout)
+	case !c.hasAlarm:
+		return
+	}
+	c.hasAlarm = !at.IsZero()
+	_ = c.socket.SetReadDeadline(at)
 }
 
 // end lets go of all that others know of the connection.
@@ -203,7 +221,7 @@ func (c *conn) dispatch(ctx context.Context, args [][]byte) {
 	case c.tx.isOpen && !isOutsideMulti(cmd):
 		c.run(ctx)
 		c.queue(cmd, args)
-	case cmd.Flags&store.Door != 0:
+	case cmd.Flags&store.Door != 0, cmd.FirstKey == 0 && c.server.handlers[cmd] != nil:
 		c.run(ctx)
 		c.door(ctx, cmd, args)
 	case cmd.Flags&store.Blocking != 0:

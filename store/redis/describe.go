@@ -69,7 +69,7 @@ func (r *request) commandInfo(commands []*store.Command) {
 	r.c.out.array(len(commands))
 	for _, c := range commands {
 		if c == nil {
-			r.c.out.nullArray()
+			r.c.out.null()
 			continue
 		}
 		r.c.out.commandInfo(c)

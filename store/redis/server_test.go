@@ -104,7 +104,7 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 	defer slow.Close()
 	defer quick.Close()
 	slow.do("subscribe", "c")
-	message := strings.Repeat("x", 1<<20)
+	message := strings.Repeat("x", 8<<20)
 	for i := 0; l.servers[0].Stats().SlowReadersCutOff == 0; i++ {
 		if i > 200 {
 			t.Fatal("it was never cut off")

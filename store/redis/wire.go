@@ -63,7 +63,7 @@ type parser struct {
 func (p *parser) free() []byte {
 	if p.at == len(p.buf) {
 		if cap(p.buf) > keepBufferBytes {
-			p.buf = nil
+			p.buf, p.args = nil, nil // the arguments hold on to it, too
 		}
 		p.buf, p.at, p.next = p.buf[:0], 0, 0
 	}
