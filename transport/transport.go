@@ -134,7 +134,8 @@ func (t *Transport) start(p *peer) {
 }
 
 // SetPeers names the nodes that may be talked to, with their addresses. This
-// node itself may be among them. It does not wait for connections.
+// node itself may be among them. It waits for nothing: frames of a node that is no
+// peer any more may still be delivered if they had come already.
 func (t *Transport) SetPeers(addresses map[flotilla.NodeID]string) {
 	t.mu.Lock()
 	old := *t.peers.Load()
