@@ -127,7 +127,7 @@ func (a *applier) parcel(b []byte, index uint64, head entryHead, ordinal *int) (
 	o := Outcome{Origin: p.origin, Session: p.session, First: p.first, Index: index}
 	if p.session == 0 {
 		*ordinal++
-		o.Session, o.Status = index<<16|uint64(*ordinal&0xffff), Applied
+		o.Session, o.Status = sessionID(index, *ordinal), Applied
 		a.sessions.open(a.state, o.Session, p.origin, head.time)
 		return o, nil
 	}
@@ -158,6 +158,12 @@ func (a *applier) parcel(b []byte, index uint64, head entryHead, ordinal *int) (
 	o.Status, o.Replies = Applied, a.replies.take()
 	s.applied = append(s.applied, appliedParcel{first: p.first, count: p.count, replies: o.Replies})
 	return o, nil
+}
+
+// sessionID numbers a session by its place in the log, as flotilla.Tx.Version does
+// with commands: two in one group never get the same one.
+func sessionID(index uint64, ordinal int) uint64 {
+	return index*(flotilla.MaxCommandsPerEntry+1) + uint64(ordinal&flotilla.MaxCommandsPerEntry)
 }
 
 // command lets the machine it is meant for carry out one command.

@@ -197,7 +197,7 @@ func (g *Group) Advance(now flotilla.Millis) {
 			break
 		}
 	}
-	g.startRead(g.leader != 0)
+	g.startRead()
 }
 
 // observe takes note of role and term. What waited for the next entry is dropped
@@ -245,10 +245,13 @@ func (g *Group) propose(now flotilla.Millis) bool {
 
 // startRead asks for a confirmation if reads wait for one that was not asked
 // for, or that was asked for so long ago that it must be lost.
-func (g *Group) startRead(hasLeader bool) {
+func (g *Group) startRead() {
 	r := &g.reads
 	isOpen := r.started > r.confirmed
-	if !hasLeader || !isOpen && !r.wanted || isOpen && r.ticks < readRetryTicks {
+	if g.leader == 0 || !isOpen && !r.wanted || isOpen && r.ticks < readRetryTicks {
+		return
+	}
+	if g.isLeader && !g.hasCommitted() {
 		return
 	}
 	r.started++
@@ -256,6 +259,15 @@ func (g *Group) startRead(hasLeader bool) {
 	context := binary.BigEndian.AppendUint64(nil, uint64(g.replica))
 	context = binary.BigEndian.AppendUint64(context, r.seed)
 	g.raw.ReadIndex(binary.BigEndian.AppendUint64(context, r.started))
+}
+
+// hasCommitted reports whether this leader has committed an entry of its term.
+// Before, it does not know all that was acknowledged. Raft holds reads back until
+// then by itself, but not in a group of one voter.
+func (g *Group) hasCommitted() bool {
+	status := g.raw.BasicStatus()
+	term, err := g.log.Term(status.GetCommit())
+	return err == nil && term == status.GetTerm()
 }
 
 // ErrLog is wrapped by errors that come from damaged bytes in log or state.

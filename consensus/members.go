@@ -42,14 +42,15 @@ const firstFreshReplica flotilla.ReplicaID = 1001
 // IsFresh reports whether a replica is one that was made after its group.
 func IsFresh(id flotilla.ReplicaID) bool { return id >= firstFreshReplica }
 
-// ReplicaOf returns the replica on a node, or 0.
-func (m *Members) ReplicaOf(node flotilla.NodeID) flotilla.ReplicaID {
+// ReplicaOf returns the replica on a node, or 0. While one makes way for another
+// it is the new one.
+func (m *Members) ReplicaOf(node flotilla.NodeID) (newest flotilla.ReplicaID) {
 	for id, n := range m.Node {
 		if n == node {
-			return id
+			newest = max(newest, id)
 		}
 	}
-	return 0
+	return newest
 }
 
 // Nodes returns the nodes that hold a replica, in order.

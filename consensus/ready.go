@@ -142,7 +142,8 @@ func (g *Group) applyChange(e *raftpb.Entry) error {
 
 // Replace proposes that a replica which lost its data makes way for a new one on
 // the same node, first as a learner. It returns the new replica's id, or 0 if
-// this replica does not lead or another change is under way.
+// this replica does not lead. While another change is under way Raft makes an
+// empty entry of the proposal, and nothing comes of it: ask again later.
 func (g *Group) Replace(lost flotilla.ReplicaID, node flotilla.NodeID) flotilla.ReplicaID {
 	fresh := g.members.Next
 	change := &raftpb.ConfChangeV2{Context: appendChange(nil, map[flotilla.ReplicaID]flotilla.NodeID{fresh: node})}
