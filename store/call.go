@@ -135,11 +135,10 @@ func (r *random) below(n int64) int64 { return int64(r.next() % uint64(n)) }
 
 // scanOptions are what the SCAN family's commands share.
 type scanOptions struct {
-	cursor   uint64
-	pattern  []byte // nil matches all
-	count    int
-	kind     []byte // TYPE, only SCAN
-	noValues bool   // NOVALUES, only HSCAN
+	cursor  uint64
+	pattern []byte // nil matches all
+	count   int
+	kind    []byte // TYPE, only SCAN
 }
 
 // matches says whether a name is asked for.

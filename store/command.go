@@ -58,8 +58,6 @@ const (
 	Internal
 	// Random marks a read that chooses at random: see EncodeSeeded.
 	Random
-
-	lastPublicFlag = Movable
 )
 
 // flagNames are the names of the public flags, from bit 0.

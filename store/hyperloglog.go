@@ -48,9 +48,12 @@ func runPfadd(c *call) {
 	if !ok {
 		return
 	}
+	if isDenseHLL(it.body) {
+		c.addDense(&it)
+		return
+	}
 	var r registers
-	isDense, ok := c.unpack(&it, &r)
-	if !ok {
+	if _, ok := c.unpack(&it, &r); !ok {
 		return
 	}
 	isChanged := !it.exists()
@@ -61,9 +64,46 @@ func runPfadd(c *call) {
 		}
 	}
 	if isChanged {
-		c.putString(&it, r.pack(isDense), "pfadd")
+		c.putString(&it, r.pack(false), "pfadd")
 	}
 	c.bool01(isChanged)
+}
+
+func isDenseHLL(b []byte) bool {
+	return len(b) == hllDenseSize && string(b[:4]) == "HYLL" && b[4] == hllDense
+}
+
+// addDense is PFADD to a dense sketch, whose registers are changed in place.
+func (c *call) addDense(it *item) {
+	var body []byte // a copy, once something changes
+	for _, element := range c.args[2:] {
+		index, run := hllPosition(element)
+		at, shift := hllHead+index*6/8, index*6%8
+		now := it.body
+		if body != nil {
+			now = body
+		}
+		two := uint16(now[at])
+		if at+1 < len(now) {
+			two |= uint16(now[at+1]) << 8
+		}
+		if run <= byte(two>>shift&63) {
+			continue
+		}
+		if body == nil {
+			body = c.growBody(it, 0)
+			body[hllHead-1] |= hllStaleCache
+		}
+		two = two&^(63<<shift) | uint16(run)<<shift
+		body[at] = byte(two)
+		if at+1 < len(body) {
+			body[at+1] = byte(two >> 8)
+		}
+	}
+	if body != nil {
+		c.putString(it, body, "pfadd")
+	}
+	c.bool01(body != nil)
 }
 
 func runPfcount(c *call) {
