@@ -14,13 +14,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// TestMinorityTellsTheTruth cuts a leader off from the others, while clients still
-// reach it, and asks it everything.
+// TestMinorityTellsTheTruth cuts a node off from the others, while clients still
+// reach it, and asks it everything: once a leader, once a follower.
 func TestMinorityTellsTheTruth(t *testing.T) {
 	f := startFleet(t)
+	t.Run("leader", func(t *testing.T) { askMinority(t, f, f.leader(1)) })
+	t.Run("follower", func(t *testing.T) { askMinority(t, f, f.leader(1)%3+1) })
+}
+
+// askMinority isolates a node for a while.
+func askMinority(t *testing.T, f *fleet, alone flotilla.NodeID) {
+	f.t = t
+	f.waitReady("the fleet before")
 	addresses := f.addresses()
 	ctx := context.Background()
-	alone := f.leader(1)
 	other := alone%3 + 1
 	c := dial(addresses[alone-1])
 	defer c.Close()
@@ -89,7 +96,7 @@ const atOnce = 500 * time.Millisecond
 func askForWrites(ctx context.Context, t *testing.T, l *load, c *redis.Client) (keys []string) {
 	t.Helper()
 	for i := range 20 {
-		key := fmt.Sprintf("once:refused-%d", i)
+		key := fmt.Sprintf("once:%s:refused-%d", l.run, i)
 		began := time.Now()
 		o := l.do(check.Operation{Client: 1 << 10, Key: key, Kind: check.Write, Value: key}, func(o *check.Operation) error {
 			err := c.Set(ctx, o.Key, o.Value, 0).Err()
