@@ -72,6 +72,8 @@ func describe(o Operation) string {
 		what = fmt.Sprintf("read %d members", len(o.Values))
 	case Delete:
 		what = "deleted it"
+	case Write:
+		what = fmt.Sprintf("wrote %q", o.Value)
 	default:
 		what = fmt.Sprintf("%s %q (changed: %v)", o.Kind, o.Value, o.Changed)
 	}
