@@ -107,14 +107,6 @@ func syncDir(files vfs.FS, dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// removeFile removes a file durably; it may be absent.
-func removeFile(files vfs.FS, name string) error {
-	if err := files.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return syncDir(files, files.PathDir(name))
-}
-
 func exists(files vfs.FS, name string) (bool, error) {
 	_, err := files.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -176,14 +176,13 @@ func (d *Disk) writeFrozen(frozen []*groupState, size int) error {
 
 func addItem(batch *pebble.Batch, prefix []byte, i item) error {
 	if i.isGone {
-		op := batch.DeleteDeferred(len(prefix) + len(i.data))
-		copy(op.Key[copy(op.Key, prefix):], i.data)
+		op := batch.DeleteDeferred(len(prefix) + len(i.key))
+		copy(op.Key[copy(op.Key, prefix):], i.key)
 		return op.Finish()
 	}
-	key, value := i.key(), i.value()
-	op := batch.SetDeferred(len(prefix)+len(key), len(value))
-	copy(op.Key[copy(op.Key, prefix):], key)
-	copy(op.Value, value)
+	op := batch.SetDeferred(len(prefix)+len(i.key), len(i.value))
+	copy(op.Key[copy(op.Key, prefix):], i.key)
+	copy(op.Value, i.value)
 	return op.Finish()
 }
 

@@ -97,7 +97,7 @@ func (m *Memory) Restart(opts MemoryOptions, keep int) *Memory {
 			hard: l.hard, tail: slices.Clone(l.tail), tailBytes: l.tailBytes,
 		}}
 		n.durable = memoryCommit{group: n, items: g.durable.items, mark: g.durable.mark}
-		n.state = &memoryState{disk: next, group: n, items: n.durable.items.clone(), mark: n.durable.mark}
+		n.state = &memoryState{disk: next, group: n, items: n.durable.items.writable(), mark: n.durable.mark}
 		if term, err := n.log.term(n.durable.mark.Index); err != nil || term != n.durable.mark.Term {
 			n.log.reset(l.replica, n.durable.mark, nil)
 		}
@@ -182,7 +182,7 @@ func (m *Memory) enter(replica consensus.Replica, items *table, mark consensus.M
 	g := &memoryGroup{log: &groupLog{group: replica.Group}}
 	g.log.reset(replica.ID, mark, hard)
 	g.durable = memoryCommit{group: g, items: items, mark: mark}
-	g.state = &memoryState{disk: m, group: g, items: items.clone(), mark: mark}
+	g.state = &memoryState{disk: m, group: g, items: items.writable(), mark: mark}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.groups[replica.Group] = g
@@ -297,8 +297,7 @@ func (s *memoryStaged) Mark() consensus.Mark       { return s.mark }
 func (s *memoryStaged) Drop()                      {}
 
 func (s *memoryStaged) Get(key []byte) ([]byte, bool) {
-	found, ok := s.items.find(key)
-	return found.value(), ok
+	return s.items.get(key)
 }
 
 // Install replaces a group's state and log.
@@ -313,7 +312,7 @@ func (m *Memory) Install(from consensus.Staged, hard *raftpb.HardState) error {
 		m.enter(s.replica, s.items, s.mark, hard)
 		return m.crashAt(AfterInstall)
 	}
-	g.state.replace(s.items.clone(), s.mark)
+	g.state.replace(s.items.writable(), s.mark)
 	m.mu.Lock()
 	g.durable = memoryCommit{group: g, items: s.items, mark: s.mark}
 	m.pending = slices.DeleteFunc(m.pending, func(c memoryCommit) bool { return c.group == g })

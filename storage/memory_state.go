@@ -31,12 +31,12 @@ func (s *memoryState) write() *table {
 }
 
 func (s *memoryState) Set(key, value []byte) { s.write().set(key, value) }
-func (s *memoryState) Delete(key []byte)     { s.write().items.Delete(lookup(key)) }
+func (s *memoryState) Delete(key []byte)     { s.write().drop(key) }
 
 func (s *memoryState) DeleteRange(start, end []byte) {
 	t := s.write()
 	for _, i := range t.collect(start, end) {
-		t.items.Delete(i)
+		t.drop(i.key)
 	}
 }
 
@@ -115,8 +115,8 @@ func (v *memoryView) Close() {
 
 // get and scan read a table that has nothing below it.
 func (t *table) get(key []byte) ([]byte, bool) {
-	found, ok := t.items.Get(lookup(key))
-	return found.value(), ok
+	value, isGone, ok := t.find(key)
+	return value, ok && !isGone
 }
 
 func (t *table) scan(start, end []byte, isBack bool) iter.Seq2[[]byte, []byte] {

@@ -20,12 +20,12 @@ type layers struct {
 // get looks key up in the tables, then below. key is prefixed in buf, which is
 // returned for the next time.
 func (l *layers) get(below pebble.Reader, key, buf []byte) (value []byte, ok bool, keep []byte, err error) {
-	if found, known := l.active.find(key); known {
-		return found.value(), !found.isGone, buf, nil
+	if value, isGone, known := l.active.find(key); known {
+		return value, !isGone, buf, nil
 	}
 	if l.frozen != nil {
-		if found, known := l.frozen.find(key); known {
-			return found.value(), !found.isGone, buf, nil
+		if value, isGone, known := l.frozen.find(key); known {
+			return value, !isGone, buf, nil
 		}
 	}
 	buf = append(append(buf[:0], l.prefix...), key...)
@@ -184,14 +184,14 @@ func (c *tableCursor) settle(ok bool) {
 	}
 	c.current = c.items.Item()
 	if c.isBack {
-		c.ok = bytes.Compare(c.current.key(), c.start) >= 0
+		c.ok = bytes.Compare(c.current.key, c.start) >= 0
 	} else {
-		c.ok = c.end == nil || bytes.Compare(c.current.key(), c.end) < 0
+		c.ok = c.end == nil || bytes.Compare(c.current.key, c.end) < 0
 	}
 }
 
-func (c *tableCursor) at() ([]byte, bool)    { return c.current.key(), c.ok }
-func (c *tableCursor) value() ([]byte, bool) { return c.current.value(), c.current.isGone }
+func (c *tableCursor) at() ([]byte, bool)    { return c.current.key, c.ok }
+func (c *tableCursor) value() ([]byte, bool) { return c.current.value, c.current.isGone }
 func (c *tableCursor) close() error          { return nil }
 
 func (c *tableCursor) next() {

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"unsafe"
 
 	"github.com/tidwall/btree"
 )
@@ -19,36 +20,49 @@ import (
 //	read     a=0  b=2
 //
 // A table has one writer. clone is cheap: the trees copy their nodes on write.
+//
+// The tree keeps the order. A walk down a large one costs a cache miss a step, so a
+// hash index beside it answers Get, and a new value for a known key goes into the
+// item's cell: the tree is walked only for keys that it does not have. Cells that a
+// clone can see, those of an earlier era, are replaced instead of written to.
 type table struct {
 	items *btree.BTreeG[item]
+	index map[string]*cell // nil in a clone: it looks into the tree
+	era   int              // how often the table was cloned
 	spans *btree.BTreeG[span]
 	bytes int // about what it costs in memory
 }
 
-// item is immutable: a new value is a new item, so that readers may keep it.
+// item is a key and where its newest value is.
 type item struct {
-	data   []byte // key and value together: one allocation
-	keyLen int32
+	key []byte
+	*cell
+}
+
+// cell holds a value, or the note that the key is gone. The bytes are never written
+// to: a new value is a new slice, so that readers may keep the old one.
+type cell struct {
+	value  []byte
+	era    int
 	isGone bool
 }
 
 // span is start <= key < end; a nil end is the end of the key space.
 type span struct{ start, end []byte }
 
-// itemOverhead is about what an item costs besides its bytes: its place in the
-// tree, three quarters full, and the rounding of the allocation.
-const itemOverhead = 64
+// itemOverhead is about what an item costs besides its bytes: its places in the
+// tree and the index, both some three quarters full, its cell, and what the
+// allocations are rounded up by.
+const itemOverhead = 160
 
-func (i item) key() []byte   { return i.data[:i.keyLen:i.keyLen] }
-func (i item) value() []byte { return i.data[i.keyLen:] }
-
-func lookup(key []byte) item { return item{data: key, keyLen: int32(len(key))} }
+func lookup(key []byte) item { return item{key: key} }
 
 func newTable() *table {
 	options := btree.Options{NoLocks: true}
 	return &table{
+		index: map[string]*cell{},
 		items: btree.NewBTreeGOptions(func(a, b item) bool {
-			return bytes.Compare(a.data[:a.keyLen], b.data[:b.keyLen]) < 0
+			return bytes.Compare(a.key, b.key) < 0
 		}, options),
 		spans: btree.NewBTreeGOptions(func(a, b span) bool {
 			return bytes.Compare(a.start, b.start) < 0
@@ -56,23 +70,40 @@ func newTable() *table {
 	}
 }
 
-// clone returns a copy that changes to t do not reach. The caller must keep the
-// writer out for the moment.
+// clone returns a copy that changes to t do not reach, for reading only. The caller
+// must keep the writer out for the moment.
 func (t *table) clone() *table {
+	t.era++
 	return &table{items: t.items.Copy(), spans: t.spans.Copy(), bytes: t.bytes}
+}
+
+// writable returns a copy that can be written to.
+func (t *table) writable() *table {
+	w := newTable()
+	t.items.Scan(func(i item) bool {
+		w.put(i.key, i.value, i.isGone)
+		return true
+	})
+	return w
 }
 
 func (t *table) isEmpty() bool { return t.items.Len() == 0 && t.spans.Len() == 0 }
 
-// find returns the item of a key, if this table has an opinion about it.
-func (t *table) find(key []byte) (found item, ok bool) {
-	if found, ok := t.items.Get(lookup(key)); ok {
-		return found, true
+// find returns the value of a key, if this table has an opinion about it.
+func (t *table) find(key []byte) (value []byte, isGone, ok bool) {
+	if c := t.cellOf(key); c != nil {
+		return c.value, c.isGone, true
 	}
-	if _, ok := t.covering(key); ok {
-		return item{isGone: true}, true
+	_, ok = t.covering(key)
+	return nil, ok, ok
+}
+
+func (t *table) cellOf(key []byte) *cell {
+	if t.index != nil {
+		return t.index[string(key)]
 	}
-	return item{}, false
+	found, _ := t.items.Get(lookup(key))
+	return found.cell
 }
 
 // covering returns the span that hides key in the layers below.
@@ -94,20 +125,34 @@ func (s span) contains(key []byte) bool {
 }
 
 func (t *table) set(key, value []byte) {
-	data := make([]byte, len(key)+len(value))
-	copy(data, key)
-	copy(data[len(key):], value)
-	t.put(item{data: data, keyLen: int32(len(key))})
+	t.put(key, append(make([]byte, 0, len(value)), value...), false)
 }
 
-func (t *table) delete(key []byte) {
-	t.put(item{data: bytes.Clone(key), keyLen: int32(len(key)), isGone: true})
+func (t *table) delete(key []byte) { t.put(key, nil, true) }
+
+func (t *table) put(key, value []byte, isGone bool) {
+	c := t.index[string(key)]
+	if c != nil && c.era == t.era {
+		t.bytes += len(value) - len(c.value)
+		c.value, c.isGone = value, isGone
+		return
+	}
+	if c != nil {
+		t.bytes -= len(key) + len(c.value) + itemOverhead
+	}
+	c = &cell{value: value, era: t.era, isGone: isGone}
+	key = bytes.Clone(key)
+	t.items.Set(item{key: key, cell: c})
+	// The index shares the key's bytes with the tree; nobody changes them.
+	t.index[unsafe.String(unsafe.SliceData(key), len(key))] = c
+	t.bytes += len(key) + len(value) + itemOverhead
 }
 
-func (t *table) put(i item) {
-	t.bytes += len(i.data) + itemOverhead
-	if old, replaced := t.items.Set(i); replaced {
-		t.bytes -= len(old.data) + itemOverhead
+// drop removes an item without leaving a note.
+func (t *table) drop(key []byte) {
+	if old, ok := t.items.Delete(lookup(key)); ok {
+		delete(t.index, string(key))
+		t.bytes -= len(old.key) + len(old.value) + itemOverhead
 	}
 }
 
@@ -116,8 +161,7 @@ func (t *table) deleteRange(start, end []byte) {
 		return
 	}
 	for _, i := range t.collect(start, end) {
-		t.items.Delete(i)
-		t.bytes -= len(i.data) + itemOverhead
+		t.drop(i.key)
 	}
 	t.addSpan(span{start: append([]byte{}, start...), end: bytes.Clone(end)})
 }
@@ -125,7 +169,7 @@ func (t *table) deleteRange(start, end []byte) {
 // collect returns the items in a range; the tree must not change under a scan.
 func (t *table) collect(start, end []byte) (in []item) {
 	t.items.Ascend(lookup(start), func(i item) bool {
-		if end != nil && bytes.Compare(i.data[:i.keyLen], end) >= 0 {
+		if end != nil && bytes.Compare(i.key, end) >= 0 {
 			return false
 		}
 		in = append(in, i)
