@@ -191,6 +191,28 @@ func TestWaitingWritesNothing(t *testing.T) {
 	}
 }
 
+// One push that brings something for everyone serves everyone at once: each
+// waiter wakes the next. (By polling alone it would take ten seconds.)
+func TestOnePushServesAll(t *testing.T) {
+	l := newLab(t, 1, 1)
+	var waiting []*rawClient
+	for i := range 10 {
+		c := dialRaw(t, l.addrs[0])
+		defer c.Close()
+		c.send([]byte("BLPOP l 0\r\n"))
+		waiting = append(waiting, c)
+		eventually(t, "blocked", func() bool { return l.servers[0].Stats().Blocked == i+1 })
+	}
+	c := dialRaw(t, l.addrs[0])
+	defer c.Close()
+	c.do("rpush", "l", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+	for i, c := range waiting {
+		if got := c.replies(1); got != fmt.Sprintf("*2\n$1\nl\n$1\n%d\n", i) {
+			t.Errorf("the %dth got %q", i, got)
+		}
+	}
+}
+
 // Many waiters and many pushes from both nodes: everything is handed out once.
 func TestBlockingHandsOutEverythingOnce(t *testing.T) {
 	l := newLab(t, 2, 1)

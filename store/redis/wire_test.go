@@ -58,7 +58,7 @@ func TestParserTakesAnyPieces(t *testing.T) {
 // follows is understood.
 func TestParserForgetsWhatIsTooLarge(t *testing.T) {
 	part := bytes.Repeat([]byte{'x'}, store.MaxCommandBytes/2)
-	input := appendCommand(nil, [][]byte{[]byte("SET"), part, part})
+	input := appendCommand(nil, [][]byte{[]byte("SET"), part, part, []byte("NX")})
 	input = append(input, "*1\r\n$4\r\nPING\r\n"...)
 	p := parser{isTrusted: true}
 	got, err := feed(&p, input, 50000)
