@@ -41,7 +41,9 @@ type lab struct {
 type telling struct {
 	name     string
 	document []byte
-	done     chan error // gets the outcome of the first attempt; has room for it
+	// done gets nil once the node has this document or a later one, or why it
+	// refused it; nothing while the node does not answer. It has room for that.
+	done chan error
 }
 
 // maxTellings bounds how many documents may wait for a node that does not answer.
@@ -67,17 +69,17 @@ func (b *lab) tell(document []byte) telling {
 			return t
 		default:
 		}
-		// Full. A document replaces all before it, so the oldest may go.
+		// Full. A document replaces all before it, so the oldest may go; whoever
+		// waits for it is told that it takes long.
 		select {
-		case old := <-b.requests:
-			old.done <- errors.New("replaced by a later request")
+		case <-b.requests:
 		default:
 		}
 	}
 }
 
 func (b *lab) run(ctx context.Context) {
-	var pending []byte // that the node has not accepted yet
+	var pending []telling // of which the last counts
 	retry := time.NewTimer(0)
 	defer retry.Stop()
 	for {
@@ -85,22 +87,28 @@ func (b *lab) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case t := <-b.requests:
-			pending = t.document
-			err := b.post(ctx, pending)
-			if err == nil {
-				pending = nil
-			}
-			t.done <- err
+			pending = append(pending, t)
 		case <-retry.C:
-			if pending != nil && b.post(ctx, pending) == nil {
-				pending = nil
-			}
 		}
-		if pending != nil {
-			retry.Reset(b.timing.LabRetry)
+		if len(pending) == 0 {
+			continue
 		}
+		err := b.post(ctx, pending[len(pending)-1].document)
+		if err != nil && !errors.Is(err, errNoFaults) {
+			retry.Reset(b.timing.LabRetry) // it may be starting, or paused
+			pending = pending[max(len(pending)-maxTellings, 0):]
+			continue
+		}
+		for _, t := range pending {
+			t.done <- err
+		}
+		pending = nil
 	}
 }
+
+// errNoFaults means that a node answered, but takes no such faults: telling it
+// again would not help.
+var errNoFaults = errors.New("refused its faults")
 
 func (b *lab) post(ctx context.Context, document []byte) error {
 	url := "http://" + b.node.HTTPAddr() + LabPath
@@ -117,7 +125,7 @@ func (b *lab) post(ctx context.Context, document []byte) error {
 	defer res.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(res.Body, 1024)) // only words for the error
 	if res.StatusCode/100 != 2 {
-		return fmt.Errorf("%s refused its faults: %s: %s", b.node.Name(), res.Status, strings.TrimSpace(string(text)))
+		return fmt.Errorf("%s %w: %s: %s", b.node.Name(), errNoFaults, res.Status, strings.TrimSpace(string(text)))
 	}
 	return nil
 }

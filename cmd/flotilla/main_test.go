@@ -6,8 +6,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
+	"time"
 
 	"flotilla/supervisor"
 	"flotilla/supervisor/fakenode"
@@ -53,7 +55,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HTTP_PORT", strconv.Itoa(supervisor.FirstHTTPPort+offset))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"take": take},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"take": take, "until": until},
 	})
 }
 
@@ -94,6 +96,26 @@ func take(ts *testscript.TestScript, neg bool, args []string) {
 	listener, err := net.Listen("tcp", "127.0.0.1:"+args[0])
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(listener.Close()) })
+}
+
+// until runs a program again and again until its output matches: what it tells of
+// happens in other processes.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until regexp program [arguments...]")
+	}
+	want := regexp.MustCompile("(?m)" + args[0])
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); ; <-tick.C {
+		err := ts.Exec(args[1], args[2:]...)
+		if err == nil && want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%v never printed %s (%v)", args[1:], args[0], err)
+		}
+	}
 }
 
 func TestStatusLine(t *testing.T) {
