@@ -19,7 +19,7 @@ type Options struct {
 	Exit func(err error)
 
 	// DirtyBytes bounds what the states of all groups hold in memory before it is
-	// written to Pebble; zero means 32 MiB. While that is being written as much again
+	// written to Pebble; zero means 64 MiB. While that is being written as much again
 	// may gather, and half more; then Commit waits for the disk.
 	DirtyBytes int
 	// FlushLogBytes bounds what has to be replayed after a crash: the states are
@@ -54,7 +54,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	setDefault(&o.FS, vfs.Default)
-	setDefault(&o.DirtyBytes, 32<<20)
+	setDefault(&o.DirtyBytes, 64<<20)
 	setDefault(&o.FlushLogBytes, 128<<20)
 	setDefault(&o.FlushAge, 15*time.Second)
 	setDefault(&o.TailBytes, 8<<20)
