@@ -15,6 +15,7 @@ const (
 	errTooLong     = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 	errCursor      = "ERR invalid cursor"
 	errMalformed   = "ERR malformed command"
+	errNoRoom      = "OOM the disk of a node is nearly full: nothing was changed; delete data or make room"
 	errNotPositive = "ERR value is out of range, must be positive"
 )
 

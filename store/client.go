@@ -140,7 +140,11 @@ func (s *Session) put(group flotilla.GroupID, args [][]byte) asked {
 	} else {
 		s.arena = Encode(s.arena, args)
 	}
-	return s.send(group, start)
+	to := s.send(group, start)
+	if c := Find(args); s.isRead && c != nil && c.Flags&Long != 0 {
+		s.calls[to.call].IsLong = true
+	}
+	return to
 }
 
 // send puts what was encoded from start on into the call of a group.
@@ -164,7 +168,7 @@ func (s *Session) open(group flotilla.GroupID) {
 	call := s.calls[s.used]
 	s.used++
 	call.Group, call.IsRead, call.Level, call.MaxAge = group, s.isRead, s.Level, s.MaxAge
-	call.After, call.Index, call.Err = 0, 0, nil
+	call.IsLong, call.After, call.Index, call.Err = false, 0, 0, nil
 	call.Commands = call.Commands[:0]
 	if s.Level == flotilla.Session {
 		call.After = s.seen[group]

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"slices"
+
 	"encoding/binary"
 
 	"flotilla"
@@ -186,6 +188,10 @@ func (c *call) run() {
 		c.err("ERR key is longer than 65536 bytes")
 		return
 	}
+	if c.cmd.Flags&DenyOOM != 0 && c.tx != nil && c.tx.NoRoom {
+		c.err(errNoRoom)
+		return
+	}
 	c.cmd.run(c)
 }
 
@@ -253,6 +259,10 @@ func (c *call) exec(d *decoder) {
 		c.nullArray()
 		return
 	}
+	if c.tx.NoRoom && slices.ContainsFunc(bodies, grows) {
+		c.err(errNoRoom)
+		return
+	}
 	c.array(len(bodies))
 	c.isInExec = true
 	for _, c.args = range bodies {
@@ -263,6 +273,12 @@ func (c *call) exec(d *decoder) {
 		c.run()
 	}
 	c.isInExec = false
+}
+
+// grows reports whether a command can make the data grow.
+func grows(args [][]byte) bool {
+	cmd := Find(args)
+	return cmd != nil && cmd.Flags&DenyOOM != 0
 }
 
 // watch answers with the versions of keys.
