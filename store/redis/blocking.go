@@ -156,7 +156,7 @@ func (c *conn) block(ctx context.Context, cmd *store.Command, args [][]byte) {
 		c.run(ctx)
 		return
 	}
-	b := &blocked{cmd: cmd, poll: pollWithEvents}
+	b := &blocked{cmd: cmd, poll: c.server.poll}
 	b.conn, b.class = c, 'l'
 	if cmd.Name[:2] == "bz" {
 		b.class = 'z'

@@ -44,6 +44,7 @@ type Server struct {
 	commands  map[*store.Command]*commandStats
 	hub       hub
 	waiting   waiters
+	poll      time.Duration // pollWithEvents, but for tests
 	cancels   []func()
 
 	counters  counters
@@ -117,6 +118,9 @@ func (s *Server) start() {
 	}
 	s.listeners = map[net.Listener]bool{}
 	s.conns = map[uint64]*conn{}
+	if s.poll == 0 {
+		s.poll = pollWithEvents
+	}
 	s.hub.start()
 	s.waiting.start()
 	s.hard, s.giveUp = context.WithCancel(context.Background())

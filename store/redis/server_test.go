@@ -192,9 +192,9 @@ func TestWaitingWritesNothing(t *testing.T) {
 }
 
 // One push that brings something for everyone serves everyone at once: each
-// waiter wakes the next. (By polling alone it would take ten seconds.)
+// waiter wakes the next, without any polling.
 func TestOnePushServesAll(t *testing.T) {
-	l := newLab(t, 1, 1)
+	l := newLab(t, 1, 1, func(s *Server) { s.poll = time.Hour })
 	var waiting []*rawClient
 	for i := range 10 {
 		c := dialRaw(t, l.addrs[0])
