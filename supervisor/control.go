@@ -112,7 +112,8 @@ func reply(w http.ResponseWriter, answer any) {
 	_ = json.NewEncoder(w).Encode(answer) // the client is gone if this fails
 }
 
-// ask has the loop carry out a request and waits until the nodes know of it.
+// ask has the loop carry out a request, and waits until the nodes know of it and
+// those that were killed are gone.
 func (l *loop) ask(ctx context.Context, r Request) Reply {
 	answer := make(chan outcome, 1)
 	select {
@@ -132,6 +133,13 @@ func (l *loop) ask(ctx context.Context, r Request) Reply {
 			err = errors.Join(err, told)
 		case <-ctx.Done():
 			err = errors.Join(err, errors.New(t.name+" did not answer in time: it is told again until it does"))
+		}
+	}
+	for _, gone := range out.gone {
+		select {
+		case <-gone:
+		case <-ctx.Done():
+			err = errors.Join(err, errors.New("a killed process is still there: the system is busy with it"))
 		}
 	}
 	reply := Reply{Lines: out.lines}

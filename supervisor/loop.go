@@ -46,12 +46,13 @@ type request struct {
 	reply chan<- outcome // has room for the one reply
 }
 
-// outcome is what the loop answers: lines for people, and for each node that has
-// to be told of new faults, when that was done.
+// outcome is what the loop answers: lines for people, and what is still going on
+// and may be waited for.
 type outcome struct {
 	lines []string
 	err   error
 	told  []telling
+	gone  []<-chan struct{} // of processes that were killed
 }
 
 func newLoop(f *Fleet, token string) *loop {
@@ -114,7 +115,9 @@ func (l *loop) run(ctx, hard context.Context) error {
 		case e := <-l.exits:
 			l.exited(e, time.Now())
 		case r := <-l.requests:
-			r.reply <- l.carryOut(r.Request, time.Now())
+			out := l.carryOut(r.Request, time.Now())
+			l.publish() // whoever is told finds the new states
+			r.reply <- out
 		case node := <-l.firsts:
 			l.hasStarted(node)
 		case <-timer.C:
@@ -198,6 +201,10 @@ func (l *loop) exited(e exit, now time.Time) {
 	p := l.procs[e.index]
 	l.procs[e.index] = nil
 	_ = p.stdin.Close() // a second time, mostly
+	defer func() { // whoever is told finds the new states
+		l.publish()
+		close(p.gone)
+	}()
 	lived := now.Sub(m.startedAt).Round(time.Millisecond)
 	if !m.ended(now) || l.isStopping {
 		return

@@ -19,6 +19,7 @@ type process struct {
 	// stdin is never written to: that it ends tells the node to stop, and it ends
 	// also when this process is killed.
 	stdin io.Closer
+	gone  chan struct{} // closed by the loop once it knows that the process ended
 }
 
 // startProcess starts a node. Its thread must stay: see Fleet.Run.
@@ -33,7 +34,7 @@ func startProcess(cmd *exec.Cmd, output io.Writer) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start a node: %w", err), stdin.Close())
 	}
-	return &process{cmd: cmd, stdin: stdin}, nil
+	return &process{cmd: cmd, stdin: stdin, gone: make(chan struct{})}, nil
 }
 
 func (p *process) pid() int { return p.cmd.Process.Pid }

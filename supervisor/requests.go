@@ -89,6 +89,9 @@ func (l *loop) carryOut(r Request, now time.Time) outcome {
 				continue
 			}
 			out.lines = append(out.lines, fmt.Sprintf("%v %s", node, line))
+			if p := l.procs[l.index(node)]; r.Verb == Kill && p != nil {
+				out.gone = append(out.gone, p.gone)
+			}
 		}
 		return out
 	default:

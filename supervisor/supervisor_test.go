@@ -227,8 +227,7 @@ func TestKilledNodeStaysDown(t *testing.T) {
 	r.allAnswer(1, 2, 3)
 	r.do(Request{Verb: Kill, Nodes: []flotilla.NodeID{2}})
 	r.allAnswer(1, 3)
-	eventually(t, "n2 is down", func() bool { return r.fleet.States()[1].Phase == Down })
-	if s := r.fleet.States()[1]; s.Starts != 1 || s.PID != 0 {
+	if s := r.fleet.States()[1]; s.Phase != Down || s.Starts != 1 || s.PID != 0 {
 		t.Fatalf("n2 after a kill: %+v", s)
 	}
 	r.do(Request{Verb: Restart, Nodes: []flotilla.NodeID{1, 2}})
