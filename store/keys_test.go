@@ -112,7 +112,10 @@ func TestEqualHashesShareAPage(t *testing.T) {
 	l.do("MSET", a, "1", b, "1", "{t}x", "1", "{t}y", "1")
 	l.do("HSET", "h", a, "1", b, "1", "x", "1", "y", "1")
 	for _, scan := range [][]string{{"SCAN"}, {"HSCAN", "h"}} {
-		for cursor := "0"; ; {
+		for cursor, pages := "0", 0; ; pages++ {
+			if pages > 10 {
+				t.Fatal("the scan does not end")
+			}
 			reply := l.do(append(scan, cursor, "COUNT", "1")...)
 			if strings.Contains(reply, strconv.Quote(a)) != strings.Contains(reply, strconv.Quote(b)) {
 				t.Errorf("%s is not on one page with %s: %s", a, b, reply)
