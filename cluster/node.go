@@ -37,6 +37,7 @@ type Node struct {
 	peerOrder  []*peer
 
 	directory   *Directory
+	slotCounts  map[flotilla.GroupID]int // of the directory, which is costly to count
 	lost        map[flotilla.GroupID]flotilla.ReplicaID
 	isDraining  bool
 	isStarted   bool // the directory was seen to be there, or asked for
@@ -252,6 +253,7 @@ func (n *Node) markRoute(r *route) {
 // takeDirectory goes on with a newer picture of the cluster.
 func (n *Node) takeDirectory(d *Directory) {
 	n.directory = n.withAddresses(d)
+	n.slotCounts = d.SlotCounts()
 	n.isChanged = true
 	addresses := map[flotilla.NodeID]string{}
 	for _, m := range d.Nodes {

@@ -53,7 +53,7 @@ func (n *Node) status() Status {
 	for _, m := range n.directory.Nodes {
 		s.Nodes = append(s.Nodes, n.nodeStatus(m))
 	}
-	counts := n.directory.SlotCounts()
+	counts := n.slotCounts
 	for _, g := range n.directory.Groups {
 		gs := n.groupStatus(g.ID)
 		gs.Slots = counts[g.ID]

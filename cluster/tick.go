@@ -129,7 +129,7 @@ func (n *Node) balance() {
 		v := NodeView{ID: m.ID, IsAlive: n.isAlive(m.ID), IsDraining: m.IsDraining || n.drains(m.ID), IsSlow: n.isSlow(m.ID)}
 		view.Nodes = append(view.Nodes, v)
 	}
-	counts := n.directory.SlotCounts()
+	counts := n.slotCounts
 	for _, g := range n.directory.Groups {
 		r := n.route(g.ID)
 		v := GroupView{ID: g.ID, Leader: r.leader, LedFor: flotilla.Millis(n.ticks-r.ledFrom) * n.cfg.TickMillis,
