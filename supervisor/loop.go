@@ -201,7 +201,7 @@ func (l *loop) exited(e exit, now time.Time) {
 	p := l.procs[e.index]
 	l.procs[e.index] = nil
 	_ = p.stdin.Close() // a second time, mostly
-	defer func() { // whoever is told finds the new states
+	defer func() {      // whoever is told finds the new states
 		l.publish()
 		close(p.gone)
 	}()
