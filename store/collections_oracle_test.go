@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -60,6 +61,8 @@ type comparison struct {
 	events   *oracle // a connection that has subscribed to all events
 	history  []string
 	marks    int
+	// checkEvery is after how many commands the whole state is checked.
+	checkEvery int
 }
 
 func newComparison(t *testing.T, o *oracle, protocol, version int) *comparison {
@@ -68,7 +71,7 @@ func newComparison(t *testing.T, o *oracle, protocol, version int) *comparison {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	x := &comparison{t: t, o: o, l: newLab(), protocol: protocol, version: version,
+	x := &comparison{t: t, o: o, l: newLab(), protocol: protocol, version: version, checkEvery: 1,
 		events: &oracle{conn: conn, in: bufio.NewReader(conn)}}
 	o.ask(t, "CONFIG", "SET", "notify-keyspace-events", "EAn")
 	x.events.ask(t, "PSUBSCRIBE", "__keyevent@0__:*", "mark")
@@ -79,21 +82,35 @@ func newComparison(t *testing.T, o *oracle, protocol, version int) *comparison {
 
 func (x *comparison) run(g *grammar, steps int) {
 	for range steps {
-		args := g.command()
-		x.history = append(x.history, fmt.Sprintf("%.200q", args))
-		x.step(args)
-		ours, theirs := x.l.events, x.theirEvents()
-		for i := range ours {
-			ours[i] = ours[i][2:] // without the class
-		}
-		if !slices.Equal(ours, theirs) {
-			x.fail(args, fmt.Sprint(ours), fmt.Sprint(theirs))
-		}
-		x.l.events = nil
-		if err := x.l.checkElements(); err != nil {
+		x.compare(g.command())
+	}
+}
+
+// compare carries one command out on both and compares replies and events.
+func (x *comparison) compare(args []string) {
+	x.history = append(x.history, fmt.Sprintf("%.200q", args))
+	x.step(args)
+	ours, theirs := x.l.events, x.theirEvents()
+	for i := range ours {
+		ours[i] = ours[i][2:] // without the class
+	}
+	if !slices.Equal(ours, theirs) {
+		x.fail(args, fmt.Sprint(ours), fmt.Sprint(theirs))
+	}
+	x.l.events = nil
+	if x.marks%x.checkEvery == 0 {
+		if err := errors.Join(x.l.check(), x.l.checkElements()); err != nil {
 			x.fail(args, err.Error(), "")
 		}
 	}
+}
+
+// raw has the machine carry out a command.
+func (x *comparison) raw(args ...string) []byte {
+	if x.checkEvery == 1 {
+		return x.l.raw(args...)
+	}
+	return x.l.entry(Encode(nil, toBytes(args)))[0]
 }
 
 func (x *comparison) fail(args []string, ours, theirs string) {
@@ -153,7 +170,7 @@ func (x *comparison) step(args []string) {
 		x.scan(args)
 		return
 	}
-	ours := x.render(x.l.raw(args...))
+	ours := x.render(x.raw(args...))
 	theirs := x.o.ask(x.t, args...)
 	switch {
 	case isError(ours) || isError(theirs):
@@ -198,7 +215,7 @@ func (x *comparison) inExec(args []string) {
 	x.o.ask(x.t, "MULTI")
 	if queued := x.o.ask(x.t, args...); isError(queued) {
 		x.o.ask(x.t, "DISCARD")
-		x.same(args, string(x.render(x.l.raw(args...))), string(queued))
+		x.same(args, string(x.render(x.raw(args...))), string(queued))
 		return
 	}
 	theirs := x.o.ask(x.t, "EXEC")
@@ -249,7 +266,7 @@ func (x *comparison) random(args []string, ours, theirs []byte) {
 	has := map[string]string{"hrandfield": "hexists", "srandmember": "sismember", "zrandmember": "zscore"}[args[0]]
 	seen := map[string]bool{}
 	for _, member := range chosen {
-		if reply := x.l.do(has, args[1], member); reply == "0" || reply == "nil" {
+		if reply := readable(x.raw(has, args[1], member)); reply == "0" || reply == "nil" {
 			x.fail(args, member, "not an element")
 		}
 		if seen[member] && !(len(args) == 3 && args[2][0] == '-') {
@@ -262,7 +279,7 @@ func (x *comparison) random(args []string, ours, theirs []byte) {
 func (x *comparison) chosenPairs(args []string, chosen []string) {
 	value := map[string]string{"hrandfield": "hget", "zrandmember": "zscore"}[args[0]]
 	for i := 0; i < len(chosen); i += 2 {
-		if got := bulks(x.l.raw(value, args[1], chosen[i])); len(got) != 1 || got[0] != chosen[i+1] {
+		if got := bulks(x.raw(value, args[1], chosen[i])); len(got) != 1 || got[0] != chosen[i+1] {
 			x.fail(args, fmt.Sprint(chosen[i:i+2]), fmt.Sprint(got))
 		}
 	}
@@ -306,7 +323,7 @@ func (x *comparison) scan(args []string) {
 		sort.Strings(names)
 		return fmt.Sprintf("%q", names)
 	}
-	ours := all(func(args ...string) []byte { return x.render(x.l.raw(args...)) })
+	ours := all(func(args ...string) []byte { return x.render(x.raw(args...)) })
 	theirs := all(func(args ...string) []byte { return x.o.ask(x.t, args...) })
 	x.same(args, ours, theirs)
 }

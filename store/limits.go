@@ -3,7 +3,10 @@ package store
 // Limits of the store. What exceeds one is answered with an error and changes
 // nothing.
 const (
-	// MaxKeyBytes is the longest key: "ERR key is longer than 65536 bytes".
+	// MaxKeyBytes is the longest key: "ERR key is longer than 65536 bytes"; and,
+	// as they are part of a key of the state, the longest field of a hash and
+	// member of a set or sorted set: "ERR field or member is longer than 65536
+	// bytes".
 	MaxKeyBytes = 64 << 10
 	// MaxArgumentBytes is the longest argument that a door reads.
 	MaxArgumentBytes = 64 << 20
