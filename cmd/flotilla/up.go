@@ -102,7 +102,7 @@ func (a *app) up(ctx context.Context, o upOptions) error {
 // runFleet runs the fleet until the first signal, or ends it at the second.
 func runFleet(ctx context.Context, fleet *supervisor.Fleet, s *screen) error {
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // SIGHUP: the terminal was closed
 	defer signal.Stop(signals)
 	soft, stop := context.WithCancel(ctx)
 	hard, kill := context.WithCancel(ctx)
