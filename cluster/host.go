@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -94,7 +93,9 @@ func (s *Server) wait(ctx context.Context, p *pending) {
 	s.waitingBytes.Add(-int64(p.bytes))
 	if p.call.IsRead && p.call.Err == nil && !p.isAnswered {
 		if h, ok := s.published.Load().hosted[p.call.Group]; ok {
-			s.look(p.call, h.state)
+			view := h.state.View(p.call.IsLong)
+			defer view.Close()
+			s.look(p.call, view)
 			return
 		}
 		p.call.Err = flotilla.Refused(flotilla.NotHere, "")
@@ -103,31 +104,30 @@ func (s *Server) wait(ctx context.Context, p *pending) {
 
 // readNow answers a read that needs no one else from this node's state.
 func (s *Server) readNow(c *flotilla.Call) bool {
+	if c.Level == flotilla.Linearizable {
+		return false
+	}
 	h, ok := s.published.Load().hosted[c.Group]
 	if !ok {
 		return false
 	}
+	now := s.mono() // before the view is taken, so that its age is not understated
+	view := h.state.View(c.IsLong)
+	defer view.Close()
 	switch c.Level {
-	case flotilla.Eventual:
 	case flotilla.Session:
-		if h.state.Mark().Index < c.After {
-			return false
-		}
+		ok = view.Mark().Index >= c.After
 	case flotilla.Bounded:
-		if !h.fresh.isWithin(c.MaxAge, s.mono(), h.state.Mark().Index) {
-			return false
-		}
-	default:
-		return false
+		ok = h.fresh.isWithin(c.MaxAge, now, view.Mark().Index)
 	}
-	s.look(c, h.state)
-	return true
+	if ok {
+		s.look(c, view)
+	}
+	return ok
 }
 
 // look has the machines answer a read's commands from one view.
-func (s *Server) look(c *flotilla.Call, state consensus.State) {
-	view := state.View(c.IsLong)
-	defer view.Close()
+func (s *Server) look(c *flotilla.Call, view consensus.View) {
 	mark := view.Mark()
 	v := flotilla.View{Reader: view, Group: c.Group, Index: mark.Index, Time: mark.Time, Now: flotilla.Millis(time.Now().UnixMilli())}
 	c.Replies, c.Index = c.Replies[:0], mark.Index
@@ -139,7 +139,7 @@ func (s *Server) look(c *flotilla.Call, state consensus.State) {
 		}
 		c.Replies = append(c.Replies, machine.Read(&v, command))
 	}
-	if err := errors.Join(view.Err(), state.Err()); err != nil {
+	if err := view.Err(); err != nil {
 		c.Replies, c.Err = c.Replies[:0], flotilla.Refused(flotilla.Broken, "")
 		s.post(func(n *Node) { n.failure = err })
 	}

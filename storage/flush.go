@@ -81,12 +81,23 @@ func (d *Disk) runFlusher(ctx context.Context) {
 			d.Flush()
 		case <-check.C:
 			d.dirty.mu.Lock()
-			isOld := !d.dirty.since.IsZero() && time.Since(d.dirty.since) >= d.opts.FlushAge
+			isIdle := d.dirty.since.IsZero()
+			isOld := !isIdle && time.Since(d.dirty.since) >= d.opts.FlushAge
 			d.dirty.mu.Unlock()
 			if isOld {
 				d.Flush()
 			}
+			if isIdle {
+				d.forgetClean()
+			}
 		}
+	}
+}
+
+// forgetClean gives back the memory that only makes gets faster, in a quiet time.
+func (d *Disk) forgetClean() {
+	for _, s := range d.allStates() {
+		s.forgetClean()
 	}
 }
 

@@ -25,7 +25,7 @@ type Options struct {
 	// FlushLogBytes bounds what has to be replayed after a crash: the states are
 	// written once the logs grew by this much; zero means 128 MiB.
 	FlushLogBytes int
-	// FlushAge bounds how long a change waits for being written; zero means 15 s.
+	// FlushAge bounds how long a change waits for being written; zero means 60 s.
 	FlushAge time.Duration
 	// TailBytes bounds the newest entries that are kept in memory for each group;
 	// zero means 8 MiB.
@@ -56,7 +56,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.FS, vfs.Default)
 	setDefault(&o.DirtyBytes, 64<<20)
 	setDefault(&o.FlushLogBytes, 128<<20)
-	setDefault(&o.FlushAge, 15*time.Second)
+	setDefault(&o.FlushAge, time.Minute)
 	setDefault(&o.TailBytes, 8<<20)
 	setDefault(&o.CutEntries, 1024)
 	setDefault(&o.StateCacheBytes, 64<<20)

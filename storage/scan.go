@@ -13,6 +13,9 @@ import (
 type layers struct {
 	active *table
 	frozen *table // nil when nothing is being written to Pebble
+	// clean is what was written to Pebble last: the same bytes are there, but a Get
+	// finds them sooner here. nil when the state has not changed for a while.
+	clean  *table
 	epoch  uint32
 	prefix []byte // of the group's keys in Pebble, for this epoch
 }
@@ -25,6 +28,11 @@ func (l *layers) get(below pebble.Reader, key, buf []byte) (value []byte, ok boo
 	}
 	if l.frozen != nil {
 		if value, isGone, known := l.frozen.find(key); known {
+			return value, !isGone, buf, nil
+		}
+	}
+	if l.clean != nil {
+		if value, isGone, known := l.clean.find(key); known {
 			return value, !isGone, buf, nil
 		}
 	}

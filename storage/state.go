@@ -138,14 +138,24 @@ func (s *groupState) freeze() (frozen *table, ok bool) {
 	return l.frozen, true
 }
 
-// thaw drops the frozen table: Pebble has it now, durably.
+// thaw takes the frozen table out of the way: Pebble has it now, durably. It goes on
+// serving gets until the next one takes its place.
 func (s *groupState) thaw() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := *s.layers.Load()
-	l.frozen = nil
+	l.frozen, l.clean = nil, l.frozen
 	s.layers.Store(&l)
 	s.durable.Store(s.frozenMark.Index)
+}
+
+// forgetClean gives back the memory of what Pebble has anyway.
+func (s *groupState) forgetClean() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := *s.layers.Load()
+	l.clean = nil
+	s.layers.Store(&l)
 }
 
 // replace puts an installed snapshot in place of everything.
