@@ -178,7 +178,7 @@ var zrangeTemplates = []string{"zadd $k $score,$m+", "zadd $k $score $m $score $
 	"zunionstore $k 2 $s $s [ weights $score $score ] [ aggregate sum|min|MAX ]", "zdiffstore $k #s",
 	"zinterstore $k 2 $s $s [ weights $score $score ] [ aggregate sum|min|MAX ]", "zintercard #s [ limit $n ]", "set str x"}
 
-// families is what the comparison and the determinism test go through.
+// collectionGrammars is what the comparison and the determinism test go through.
 var collectionGrammars = []struct {
 	name      string
 	keys      string
@@ -257,8 +257,9 @@ func checkZset(z zset, byTag map[byte][]string, values map[string][]byte) error 
 	return nil
 }
 
-// TestCollectionsAreDeterministic applies the same commands twice, in entries of
-// another size the second time would be another history: here it is the same one.
+// TestCollectionsAreDeterministic applies the same commands at the same indexes
+// twice: replies and all bytes of the state are the same. After each command the
+// records agree with the elements.
 func TestCollectionsAreDeterministic(t *testing.T) {
 	for _, family := range collectionGrammars {
 		t.Run(family.name, func(t *testing.T) {
