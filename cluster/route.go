@@ -8,8 +8,11 @@ import (
 // Limits of a route. What comes while they are reached gathers, and shares the
 // next parcel.
 const (
-	// maxSentParcels is how many parcels of a node are on their way to a group.
-	maxSentParcels = 2
+	// maxSentHere and maxSentAway are how many parcels of a node are on their way to a
+	// group that is led here, or elsewhere. Here one fills the one entry in flight;
+	// elsewhere the second waits at the leader while the first is in its entry.
+	maxSentHere = 1
+	maxSentAway = 2
 	// resendTicks is when a parcel that was not answered is sent again, though the
 	// leader did not change.
 	resendTicks = 20
@@ -38,8 +41,9 @@ type route struct {
 	term    uint64          // of that leader
 	ledFrom uint64          // tick at which it became known
 
-	session uint64 // 0: none is open
-	next    uint64 // number of the next command
+	session uint64          // 0: none is open
+	usedAt  flotilla.Millis // when the session was last used, on the wall clock
+	next    uint64          // number of the next command
 	queue   []*pending
 	sent    []*sentParcel // in order of number; one that opens a session has no calls
 }
@@ -51,7 +55,7 @@ type sentParcel struct {
 	calls    []*pending // nil where the caller has gone
 	counts   []int      // commands of each call
 	session  uint64     // 0: it opens one
-	sends    int        // how often it left our hands; 0: certainly not carried out
+	sends    int        // how often it was sent; 0: certainly not carried out
 	sentTick uint64
 	deadline flotilla.Millis
 }
@@ -86,15 +90,26 @@ func (n *Node) dispatch(r *route) {
 	if len(r.queue) == 0 || r.leader == 0 {
 		return
 	}
+	if len(r.sent) == 0 && n.wall-r.usedAt > consensus.SessionMillis/2 {
+		r.session = 0 // the group may forget it soon, and then no outcome would be certain
+	}
 	if r.session == 0 {
 		n.openSession(r)
 		return
 	}
-	for len(r.queue) > 0 && len(r.sent) < maxSentParcels {
+	r.usedAt = n.wall
+	for len(r.queue) > 0 && len(r.sent) < n.maxSent(r) {
 		p := n.fill(r)
 		r.sent = append(r.sent, p)
 		n.send(r, p)
 	}
+}
+
+func (n *Node) maxSent(r *route) int {
+	if r.leader == n.cfg.Self {
+		return maxSentHere
+	}
+	return maxSentAway
 }
 
 // openSession asks the group for a session, unless that is under way.
@@ -184,7 +199,7 @@ func (n *Node) resolve(group flotilla.GroupID, o *consensus.Outcome) {
 		r.sent = append(r.sent[:i], r.sent[i+1:]...)
 		n.markRoute(r)
 		if p.session == 0 {
-			r.session, r.next = o.Session, 1
+			r.session, r.usedAt, r.next = o.Session, n.wall, 1
 			return
 		}
 		n.answer(p, o)
@@ -231,15 +246,15 @@ func distribute(p *sentParcel, o *consensus.Outcome) bool {
 	return err == nil && fits && left == 0 && at == len(p.calls)-1
 }
 
-// sessionEnded starts anew after the group forgot this node's session. What was
-// sent once can not have been carried out; of what was sent twice nobody knows.
+// sessionEnded starts anew after the group forgot this node's session, and with
+// it what it had carried out: of what was sent nobody knows any more.
 func (n *Node) sessionEnded(r *route) {
 	r.session = 0
 	sent := r.sent
 	r.sent = nil
 	var again []*pending
 	for _, p := range sent {
-		if p.sends > 1 {
+		if p.sends > 0 {
 			n.failParcel(p, flotilla.Unknown(flotilla.Timeout, "the group has forgotten this node's session"))
 			continue
 		}
@@ -322,8 +337,8 @@ func (n *Node) cancel(c *pending) {
 			if q != c {
 				continue
 			}
-			p.calls[i] = nil
-			n.fail(c, failureOf(p))
+			p.calls[i] = nil // but its commands go on: the parcel may hold others' too
+			n.fail(c, flotilla.Unknown(flotilla.Timeout, ""))
 			return
 		}
 	}

@@ -53,17 +53,11 @@ func (n *Node) advance(h *hosted) {
 		return
 	}
 	h.isDirty = true
+	before := h.group.StartedRound()
 	h.group.Advance(n.wall)
-	if round := h.group.StartedRound(); round > 0 && len(h.reads) > 0 {
-		if _, ok := h.roundStart[round]; !ok && round > n.lastRound(h) {
-			h.roundStart[round] = n.mono
-		}
+	if round := h.group.StartedRound(); round > before {
+		h.roundStart[round] = n.mono
 	}
-}
-
-func (n *Node) lastRound(h *hosted) uint64 {
-	round, _ := h.group.Confirmed()
-	return round
 }
 
 // collect asks all groups with something new for their work, and reports whether there is any.
@@ -74,14 +68,19 @@ func (n *Node) collect() bool {
 			continue
 		}
 		h.isDirty = false
-		if ready, ok := h.group.Ready(); ok {
+		ready, ok := h.group.Ready()
+		if ok {
 			n.readies = append(n.readies, readyGroup{hosted: h, ready: ready})
 			h.isDirty = true
 		}
+		if h.staged != nil && ready.Snapshot == nil { // Raft did not want it
+			h.staged.Drop()
+			h.staged = nil
+		}
 		n.releaseReads(h)
 		h.dueAt = flotilla.Never
-		if h.group.IsLeader() {
-			h.dueAt = h.group.DueAt()
+		if due := h.group.DueAt(); h.group.IsLeader() && due > n.wall {
+			h.dueAt = due // one that has come is either proposed by now, or can not be: the next tick looks again
 		}
 	}
 	return len(n.readies) > 0
