@@ -14,6 +14,12 @@ type freshness struct {
 	index atomic.Uint64
 }
 
+// publish says that a state which has reached an index was current at a time.
+func (f *freshness) publish(index uint64, at flotilla.Millis) {
+	f.index.Store(index)
+	f.at.Store(int64(at))
+}
+
 // isWithin reports whether a state that has reached an index was current at most
 // maxAge ago.
 func (f *freshness) isWithin(maxAge, now flotilla.Millis, applied uint64) bool {
@@ -97,8 +103,7 @@ func (n *Node) answered(a *answerItem) {
 func (n *Node) releaseReads(h *hosted) {
 	round, index := h.group.Confirmed()
 	if start, ok := h.roundStart[round]; ok {
-		h.fresh.index.Store(index)
-		h.fresh.at.Store(int64(start))
+		h.fresh.publish(index, start)
 		for r := range h.roundStart {
 			if r <= round {
 				delete(h.roundStart, r)

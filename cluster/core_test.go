@@ -1,0 +1,234 @@
+package cluster
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"flotilla"
+	"flotilla/consensus"
+
+	"go.etcd.io/raft/v3/raftpb"
+)
+
+// ready starts a lab and waits until its first group is served.
+func ready(t *testing.T) (*lab, *labNode) {
+	l := newLab(t, 1)
+	var leader *labNode
+	l.run(10_000, "a leader", func() bool {
+		for _, n := range l.nodes {
+			if h := n.node.hosted[1]; h.group.IsLeader() && h.state.Mark().Index > 1 {
+				leader = n
+			}
+		}
+		return leader != nil
+	})
+	l.answer(leader, "Lw0000")
+	return l, leader
+}
+
+func (l *lab) ask1(n *labNode, command string) *flotilla.Call {
+	call := &flotilla.Call{Group: 1, Commands: [][]byte{[]byte(command)}, Err: errors.New("not yet")}
+	l.ask(n, call, func(*labCall) {})
+	return call
+}
+
+// answer carries out a command, and fails the test if it is not.
+func (l *lab) answer(n *labNode, command string) {
+	l.t.Helper()
+	call := l.ask1(n, command)
+	l.run(5000, command, func() bool { return len(l.asked) == 0 })
+	if call.Err != nil {
+		l.t.Fatal(call.Err)
+	}
+}
+
+func (l *lab) list(n *labNode, key string) string {
+	value, _ := n.node.hosted[1].state.Get([]byte(key))
+	return string(value)
+}
+
+// TestCancelBeforeSending: a call whose parcel is made but not sent may still be
+// carried out. Whoever cancels it must not be told that it never will.
+func TestCancelBeforeSending(t *testing.T) {
+	l, leader := ready(t)
+	r := leader.node.route(1)
+	r.leader = 99 // a node that nobody knows: parcels are made, and go nowhere
+	call := l.ask1(leader, "La0001")
+	l.step()
+	if len(r.sent) != 1 || r.sent[0].sends != 0 {
+		t.Fatalf("the parcel was sent: %+v", r.sent)
+	}
+	leader.node.cancel(l.asked[0].pending)
+	r.leader = leader.id
+	l.run(10_000, "the parcel is answered", func() bool { return len(r.sent) == 0 })
+	if l.list(leader, "La") != "" && errors.Is(call.Err, flotilla.ErrRefused) {
+		t.Fatalf("it was refused, and carried out: %v", call.Err)
+	}
+}
+
+// TestSessionEndsWithLostOutcome: a parcel is carried out, its outcome is lost, and
+// the group forgets the session. Sent again in a new one it would happen twice.
+func TestSessionEndsWithLostOutcome(t *testing.T) {
+	l, leader := ready(t)
+	h := leader.node.hosted[1]
+	r := leader.node.route(1)
+	call := l.ask1(leader, "La0001")
+	l.step()
+	l.run(1000, "applied", func() bool { return l.list(leader, "La") != "" })
+	if call.Err != nil { // the outcome has come already: make as if it had not
+		t.Fatal(call.Err)
+	}
+	lost := &flotilla.Call{Group: 1, Commands: call.Commands, Err: errors.New("not yet")}
+	p := &sentParcel{first: r.next - 1, session: r.session, sends: 1, counts: []int{1}, deadline: flotilla.Never,
+		calls: []*pending{{call: lost, bytes: 6, done: make(chan struct{}, 1), deadline: flotilla.Never}}}
+	r.sent = append(r.sent, p)
+	leader.node.resolve(1, &consensus.Outcome{Origin: leader.id, Session: r.session, First: p.first, Status: consensus.Expired})
+	l.run(1000, "the call is answered", func() bool { l.step(); return len(p.calls) == 0 || p.calls[0] == nil || len(p.calls[0].done) > 0 })
+	if got := l.list(leader, "La"); got != "0001" || !errors.Is(lost.Err, flotilla.ErrUnknown) {
+		t.Fatalf("the list is %q, the call's error %v, at index %d", got, lost.Err, h.state.Mark().Index)
+	}
+}
+
+// TestIdleSession: a node that was silent for long is served as if nothing had
+// been, though the group has forgotten its session.
+func TestIdleSession(t *testing.T) {
+	l, leader := ready(t)
+	other := l.nodes[leader.id%3]
+	l.answer(other, "La0001")
+	session := other.node.route(1).session
+	for _, n := range l.nodes {
+		n.wall += 2 * consensus.SessionMillis
+	}
+	l.answer(leader, "La0002") // ends the other's session
+	l.answer(other, "La0003")
+	l.run(1000, "applied there too", func() bool { return len(l.list(other, "La")) == 12 })
+	if other.node.route(1).session == session || l.list(other, "La") != "000100020003" {
+		t.Fatalf("session %d, then %d; list %q", session, other.node.route(1).session, l.list(other, "La"))
+	}
+}
+
+// TestFreshnessOfRoundWithoutReads: a round that began when its read had gone is
+// still dated by when it began.
+func TestFreshnessOfRoundWithoutReads(t *testing.T) {
+	l, leader := ready(t)
+	n := l.nodes[leader.id%3]
+	read := func() *labCall {
+		return l.ask(n, &flotilla.Call{Group: 1, IsRead: true, Commands: [][]byte{[]byte("La")}}, func(*labCall) {})
+	}
+	n.node.cancel(read().pending)
+	l.cut[[2]flotilla.NodeID{leader.id, n.id}] = true // the answer is held up
+	l.step()
+	began := l.now
+	for range 30 {
+		l.step()
+	}
+	read()
+	l.step()
+	for round, at := range n.node.hosted[1].roundStart {
+		if round == n.node.hosted[1].group.StartedRound() && at > began-n.born {
+			t.Fatalf("round %d began at %d, and is dated %d", round, began-n.born, at)
+		}
+	}
+}
+
+// TestFreshnessIsPublishedInOrder: a time is never paired with an index of before it.
+func TestFreshnessIsPublishedInOrder(t *testing.T) {
+	l, _ := ready(t)
+	n := l.nodes[0]
+	h := n.node.hosted[1]
+	stop, stopped := make(chan struct{}), make(chan bool)
+	go func() { // asks as a door does: the state is at 10, and time goes on with the index
+		for bad := false; ; {
+			select {
+			case <-stop:
+				stopped <- bad
+				return
+			default:
+			}
+			applied := h.fresh.index.Load()
+			bad = bad || h.fresh.isWithin(0, flotilla.Millis(applied+1), applied)
+		}
+	}()
+	for i := uint64(1); i < 300_000; i++ {
+		h.fresh.publish(i, flotilla.Millis(i))
+	}
+	close(stop)
+	if <-stopped {
+		t.Fatal("a state was called current at a time at which it was not")
+	}
+}
+
+func exampleFrame() []byte {
+	b := appendRaftItem(nil, 3, &raftpb.Message{Type: raftpb.MsgHeartbeat.Enum()})
+	b = appendParcelItem(b, 1, []byte("parcel"))
+	b = appendOutcomeItem(b, 1, &consensus.Outcome{Origin: 1, Session: 2, First: 3, Status: consensus.Applied, Replies: []byte("x")})
+	b = appendHello(b, &hello{directory: 5, isDraining: true, syncMicros: 9, leads: []leadership{{1, 2}}, lost: []lostReplica{{3, 1001}}})
+	b = appendLengthAnd(append(b, itemDirectory), []byte("directory"))
+	b = appendReadItem(b, &readItem{id: 7, group: 1, level: flotilla.Session, after: 8, maxAge: 9, commands: [][]byte{[]byte("get"), {}}})
+	b = appendAnswerItem(b, &answerItem{id: 7, reason: "busy", index: 3, replies: [][]byte{[]byte("a")}})
+	return appendBroadcastItem(b, 's', []byte("message"))
+}
+
+// encode writes a decoded frame again, its items in the order of their fields.
+func (f *frame) encode() (b []byte) {
+	for _, i := range f.raft {
+		b = appendRaftItem(b, i.group, i.message)
+	}
+	for _, i := range f.parcels {
+		b = appendParcelItem(b, i.group, i.bytes)
+	}
+	for _, i := range f.outcomes {
+		b = appendOutcomeItem(b, i.group, &i.outcome)
+	}
+	if f.hello != nil {
+		b = appendHello(b, f.hello)
+	}
+	if f.directory != nil {
+		b = appendLengthAnd(append(b, itemDirectory), f.directory)
+	}
+	for _, i := range f.reads {
+		b = appendReadItem(b, &i)
+	}
+	for _, i := range f.answers {
+		b = appendAnswerItem(b, &i)
+	}
+	for _, i := range f.broadcasts {
+		b = appendBroadcastItem(b, i.system, i.message)
+	}
+	return b
+}
+
+func TestFrameRoundTrip(t *testing.T) {
+	b := exampleFrame()
+	f, err := decodeFrame(2, b)
+	if err != nil || !bytes.Equal(f.encode(), b) {
+		t.Fatalf("%v: %+v", err, f)
+	}
+	for i := range b { // what comes before a cut is kept, and only that
+		part, err := decodeFrame(2, b[:i])
+		if again := part.encode(); !strings.HasPrefix(string(b[:i]), string(again)) || err == nil && len(again) != i {
+			t.Fatalf("of the first %d bytes %d are read, %v", i, len(again), err)
+		}
+	}
+}
+
+func FuzzDecodeFrame(f *testing.F) {
+	f.Add(exampleFrame())
+	f.Add([]byte{itemRead, 1, 1, 1, 1, 1, 255, 255, 255, 255, 15})
+	f.Fuzz(func(t *testing.T, input []byte) {
+		b := bytes.Clone(input)
+		first, _ := decodeFrame(1, b)
+		encoded := first.encode()
+		clear(b) // a frame shares no memory with its bytes
+		if !bytes.Equal(encoded, first.encode()) {
+			t.Fatal("a frame shares memory with its bytes")
+		}
+		again, err := decodeFrame(1, encoded)
+		if err != nil || !reflect.DeepEqual(again.encode(), encoded) {
+			t.Fatalf("%+v comes back as %+v, %v", first, again, err)
+		}
+	})
+}
