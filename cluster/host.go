@@ -66,11 +66,15 @@ func (s *Server) begin(c *flotilla.Call) *pending {
 		return nil
 	}
 	s.inbox.calls = append(s.inbox.calls, p)
-	isFull := !c.IsRead && int(c.Group) < len(s.isFull) && s.isFull[c.Group]
+	mayWait := false
+	if int(c.Group) < len(s.gathers) {
+		g := s.gathers[c.Group]
+		mayWait = !c.IsRead && g.writes || c.IsRead && c.Level == flotilla.Linearizable && g.reads
+	}
 	s.mu.Unlock()
 	s.waitingCommands.Add(int64(len(c.Commands)))
 	s.waitingBytes.Add(int64(size))
-	if !isFull {
+	if !mayWait {
 		s.poke()
 	}
 	return p

@@ -99,6 +99,16 @@ func (n *Node) answered(a *answerItem) {
 	n.finish(c)
 }
 
+// isConfirming reports whether a read round of a hosted group is on its way.
+func (n *Node) isConfirming(g flotilla.GroupID) bool {
+	h := n.hosted[g]
+	if h == nil {
+		return false
+	}
+	confirmed, _ := h.group.Confirmed()
+	return h.group.StartedRound() > confirmed
+}
+
 // releaseReads lets those reads look that were confirmed and whose index is applied.
 func (n *Node) releaseReads(h *hosted) {
 	round, index := h.group.Confirmed()

@@ -34,11 +34,10 @@ type Server struct {
 
 	mu    sync.Mutex // guards the fields up to the blank line
 	inbox inbox
-	// isFull says, by group, that as many of this node's parcels are on their way as
-	// may be: a further write need not wake the loop, which looks again anyway when
-	// one of them is answered.
-	isFull []bool
-	ended  bool // nothing is taken any more
+	// gathers says, by group, what need not wake the loop, because it must wait for
+	// something that will.
+	gathers []gathering
+	ended   bool // nothing is taken any more
 
 	waitingCommands atomic.Int64
 	waitingBytes    atomic.Int64
@@ -159,22 +158,28 @@ func (s *Server) turn(in *inbox) error {
 	if n.isChanged {
 		s.published.Store(n.publish())
 	}
-	s.noteFull()
+	s.noteGathering()
 	return nil
 }
 
-// noteFull says which groups' writes need not wake the loop. Those that came while
-// it was said wrongly do so now.
-func (s *Server) noteFull() {
+// gathering says that a group's calls may wait for the loop to wake by itself:
+// writes while as many parcels are on their way as may be, reads while a round that
+// confirms reads is. So more of them share the next parcel or round.
+type gathering struct{ writes, reads bool }
+
+// noteGathering says which calls need not wake the loop. Those that came while it
+// was said wrongly do so now.
+func (s *Server) noteGathering() {
 	s.mu.Lock()
 	missed := false
 	for _, r := range s.node.routeOrder {
-		for int(r.group) >= len(s.isFull) {
-			s.isFull = append(s.isFull, false)
+		for int(r.group) >= len(s.gathers) {
+			s.gathers = append(s.gathers, gathering{})
 		}
-		isFull := len(r.sent) >= maxSentParcels
-		missed = missed || s.isFull[r.group] && !isFull
-		s.isFull[r.group] = isFull
+		now := gathering{writes: len(r.sent) >= s.node.maxSent(r), reads: s.node.isConfirming(r.group)}
+		before := s.gathers[r.group]
+		missed = missed || before.writes && !now.writes || before.reads && !now.reads
+		s.gathers[r.group] = now
 	}
 	missed = missed && len(s.inbox.calls) > 0
 	s.mu.Unlock()

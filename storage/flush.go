@@ -69,10 +69,15 @@ func (d *Disk) waitForFlusher() {
 	}
 }
 
+// forgetChecks is after how many checks in a row that found nothing new the memory
+// that only makes gets faster is given back.
+const forgetChecks = 4
+
 // runFlusher is the one goroutine of a Disk; Close ends it.
 func (d *Disk) runFlusher(ctx context.Context) {
 	check := time.NewTicker(max(d.opts.FlushAge/4, time.Millisecond))
 	defer check.Stop()
+	idle := 0 // checks since something changed
 	for {
 		select {
 		case <-ctx.Done():
@@ -87,7 +92,11 @@ func (d *Disk) runFlusher(ctx context.Context) {
 			if isOld {
 				d.Flush()
 			}
-			if isIdle {
+			idle++
+			if !isIdle {
+				idle = 0
+			}
+			if idle == forgetChecks {
 				d.forgetClean()
 			}
 		}
