@@ -139,25 +139,84 @@ func TestFreshnessIsPublishedInOrder(t *testing.T) {
 	l, _ := ready(t)
 	n := l.nodes[0]
 	h := n.node.hosted[1]
-	stop, stopped := make(chan struct{}), make(chan bool)
-	go func() { // asks as a door does: the state is at 10, and time goes on with the index
-		for bad := false; ; {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() { // the owner of the node: time goes on with the index
+		defer close(stopped)
+		for i := uint64(1); ; i++ {
 			select {
 			case <-stop:
-				stopped <- bad
 				return
 			default:
+				h.fresh.publish(i, flotilla.Millis(i))
 			}
-			applied := h.fresh.index.Load()
-			bad = bad || h.fresh.isWithin(0, flotilla.Millis(applied+1), applied)
 		}
 	}()
-	for i := uint64(1); i < 300_000; i++ {
-		h.fresh.publish(i, flotilla.Millis(i))
+	isBad := false
+	for range 1_000_000 { // a door: is the state, which has come that far, newer than that?
+		applied := h.fresh.index.Load()
+		isBad = isBad || h.fresh.isWithin(0, flotilla.Millis(applied+1), applied)
 	}
 	close(stop)
-	if <-stopped {
+	<-stopped
+	if isBad {
 		t.Fatal("a state was called current at a time at which it was not")
+	}
+}
+
+// TestAnswerToUnknownReplica: a copy that has not applied the change by which its
+// leader joined must answer it all the same, or it never will apply it.
+func TestAnswerToUnknownReplica(t *testing.T) {
+	l, leader := ready(t)
+	n, other := l.nodes[leader.id%3], l.nodes[(leader.id+1)%3]
+	h := n.node.hosted[1]
+	term, to, from := h.group.Term()+1, uint64(h.group.Replica()), uint64(1001)
+	l.air = nil
+	n.node.receive(&frame{from: other.id, raft: []raftItem{{group: 1,
+		message: &raftpb.Message{Type: raftpb.MsgHeartbeat.Enum(), Term: &term, To: &to, From: &from}}}})
+	l.step()
+	for _, f := range l.air {
+		decoded, _ := decodeFrame(f.from, f.bytes)
+		for _, i := range decoded.raft {
+			if f.from == n.id && f.to == other.id && i.message.GetTo() == from {
+				return
+			}
+		}
+	}
+	t.Fatal("the new replica got no answer")
+}
+
+// TestTwoSnapshots: a copy gets a snapshot from its leader, and within the same
+// turn an older one that a former leader had sent.
+func TestTwoSnapshots(t *testing.T) {
+	l, leader := ready(t)
+	n := l.nodes[leader.id%3]
+	take := func(term uint64) *frame {
+		h := leader.node.hosted[1]
+		view := h.state.View(true)
+		defer view.Close()
+		to, from := uint64(n.id), uint64(leader.id)
+		message, err := consensus.SnapshotMessage(&raftpb.Message{Type: raftpb.MsgSnap.Enum(), Term: &term, To: &to, From: &from}, view)
+		var content bytes.Buffer
+		if err := errors.Join(err, consensus.WriteSnapshot(&content, view)); err != nil {
+			t.Fatal(err)
+		}
+		staged, err := n.disk.Stage(consensus.Replica{Group: 1, ID: flotilla.ReplicaID(n.id)}, &content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &frame{from: leader.id, snapshot: &snapshotItem{staged: staged, message: message}}
+	}
+	term := leader.node.hosted[1].group.Term()
+	l.cut[[2]flotilla.NodeID{leader.id, n.id}] = true
+	l.answer(leader, "La0001")
+	former := take(term - 1)
+	l.answer(leader, "La0002")
+	current := take(term)
+	n.node.receive(current)
+	n.node.receive(former)
+	l.step()
+	if got := l.list(n, "La"); got != "00010002" {
+		t.Fatalf("the list is %q", got)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"flotilla"
@@ -211,6 +212,9 @@ func (l *life) write(c *client, n *labNode, group flotilla.GroupID, key string) 
 				l.refused[id] = true
 			default:
 				l.unknown++
+				if strings.Contains(call.Err.Error(), "given up before") {
+					l.t.Errorf("a parcel whose origin still waits is stale: %v", call.Err)
+				}
 			}
 		}
 		if call.Err == nil {
