@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -161,5 +162,12 @@ func nodeCommand(exe, memory string, l supervisor.Launch) *exec.Cmd {
 		}
 	}
 	cmd.Env = append(cmd.Env, labTokenEnv+"="+l.Token, labFaultsEnv+"="+string(l.Faults))
+	if _, isSet := os.LookupEnv("GOMAXPROCS"); !isSet {
+		cmd.Env = append(cmd.Env, "GOMAXPROCS="+strconv.Itoa(processorShare(len(l.Plan.Nodes))))
+	}
 	return cmd
 }
+
+// processorShare is how many processors a node of a fleet uses: the nodes share one
+// machine, and each thread more than there are processors only costs wake-ups.
+func processorShare(nodes int) int { return (runtime.NumCPU() + nodes - 1) / nodes }
