@@ -185,6 +185,60 @@ func TestAnswerToUnknownReplica(t *testing.T) {
 	t.Fatal("the new replica got no answer")
 }
 
+// TestLostReplicaStaysLost: a copy that was found damaged has voted and promised.
+// Its leader goes on talking to it; it must not begin anew under the same name.
+func TestLostReplicaStaysLost(t *testing.T) {
+	l, leader := ready(t)
+	n := l.nodes[leader.id%3]
+	damaged := flotilla.ReplicaID(1001)
+	n.node.lost[9] = damaged
+	n.node.receive(&frame{from: leader.id, raft: []raftItem{heartbeat(9, damaged)}})
+	if n.node.hosted[9] != nil {
+		t.Fatal("the damaged copy began anew")
+	}
+	n.node.receive(&frame{from: leader.id, raft: []raftItem{heartbeat(9, damaged+1)}})
+	if n.node.hosted[9] == nil {
+		t.Fatal("the copy that takes its place was not made")
+	}
+}
+
+func heartbeat(g flotilla.GroupID, replica flotilla.ReplicaID) raftItem {
+	term, to, from := uint64(1), uint64(replica), uint64(1)
+	return raftItem{group: g, message: &raftpb.Message{Type: raftpb.MsgHeartbeat.Enum(), Term: &term, To: &to, From: &from}}
+}
+
+// TestDirectoryOfBeforeTheFirst: a snapshot of the directory's group may be older
+// than the first directory; what the node was started with goes on to be true.
+func TestDirectoryOfBeforeTheFirst(t *testing.T) {
+	l := newLab(t, 1)
+	var leader *labNode
+	l.run(10_000, "a leader of the directory's group", func() bool {
+		leader = nil
+		for _, n := range l.nodes {
+			if n.node.hosted[0].group.IsLeader() && n.node.hosted[0].state.Mark().Index > 1 {
+				leader = n
+			}
+		}
+		return leader != nil
+	})
+	if readDirectory(leader.node.hosted[0].state).Version > 0 {
+		t.Fatal("the first directory is there already: the test is too late")
+	}
+	n := l.nodes[leader.id%3]
+	l.stop(n, 20)
+	n.isLost = true
+	l.run(10_000, "a new copy", func() bool {
+		h := (*hosted)(nil)
+		if n.node != nil {
+			h = n.node.hosted[0]
+		}
+		return h != nil && h.state.Mark().Index > 0
+	})
+	if len(n.node.directory.Groups) == 0 {
+		t.Fatal("the node has forgotten all groups")
+	}
+}
+
 // TestTwoSnapshots: a copy gets a snapshot from its leader, and within the same
 // turn an older one that a former leader had sent.
 func TestTwoSnapshots(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 // A longer hunt: go test ./cluster -run TestLife/ -first 1000 -seeds 5000
 var (
 	firstSeed = flag.Uint64("first", 0, "the first seed of TestLife")
+	lossCount = flag.Int("losses", 1, "how many disks may be lost in each life of TestLife")
 	seedCount = flag.Uint64("seeds", 40, "how many seeds TestLife tries")
 )
 
@@ -80,7 +81,7 @@ type client struct {
 
 func newLife(t *testing.T, seed uint64) *life {
 	l := &life{lab: newLab(t, seed), acked: map[uint32]write{}, refused: map[uint32]bool{}, seen: map[string]int{},
-		lists: map[string][]uint32{}, losses: 1}
+		lists: map[string][]uint32{}, losses: *lossCount}
 	for range 6 {
 		l.clients = append(l.clients, &client{after: map[flotilla.GroupID]uint64{}, wrote: map[string]int{}, saw: map[string]int{}})
 	}
@@ -137,14 +138,20 @@ func (l *life) trouble() {
 	}
 }
 
-// loseDisk takes a node's disk, if the two others hold all that was promised.
+// loseDisk takes a node's disk, if all copies are there and vote, so that the
+// others hold all that was promised.
 func (l *life) loseDisk(n *labNode) {
 	if l.losses == 0 || l.now < 1000 {
 		return
 	}
 	for _, other := range l.nodes {
-		if other != n && other.node == nil {
+		if other.node == nil || len(other.node.order) <= labGroups {
 			return
+		}
+		for _, h := range other.node.order {
+			if m := h.group.Members(); len(m.Conf.GetVoters()) < 3 || len(m.Conf.GetVotersOutgoing()) > 0 {
+				return
+			}
 		}
 	}
 	l.losses--

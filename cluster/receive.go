@@ -77,8 +77,8 @@ func (n *Node) receiveRaft(from flotilla.NodeID, item *raftItem) {
 // freshCopy makes the empty replica that takes a lost one's place, once the
 // group's leader talks to it.
 func (n *Node) freshCopy(group flotilla.GroupID, id flotilla.ReplicaID) *hosted {
-	_, isLost := n.lost[group]
-	if !isLost || !consensus.IsFresh(id) {
+	lost, isLost := n.lost[group]
+	if !isLost || !consensus.IsFresh(id) || id <= lost { // what was lost has voted: it must not come back without its memory
 		return nil
 	}
 	replica := consensus.Replica{Group: group, ID: id}

@@ -154,7 +154,7 @@ func (n *Node) install(h *hosted, snapshot *raftpb.Snapshot) error {
 		n.cfg.ForgetLost(h.id)
 	}
 	if h.id == flotilla.Directory {
-		n.takeDirectory(readDirectory(h.state))
+		n.directoryApplied(h) // the snapshot may be of before the first directory was written
 	}
 	n.isChanged = true
 	return nil
