@@ -2,10 +2,7 @@ package redis
 
 import (
 	"context"
-	"flag"
 	"net"
-	"os"
-	"os/signal"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,8 +12,6 @@ import (
 	"flotilla"
 	"flotilla/store/redis/redistest"
 )
-
-var serveAddress = flag.String("serve", "", "serve the test cluster on this address until interrupted (for benchmarks by hand)")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -77,24 +72,4 @@ func (b *failureBox) next(call *flotilla.Call) error {
 		return (*f)(call)
 	}
 	return nil
-}
-
-// TestServe is no test: with -serve=127.0.0.1:7777 it is a server to point
-// redis-benchmark at.
-func TestServe(t *testing.T) {
-	if *serveAddress == "" {
-		t.Skip("only with -serve")
-	}
-	cluster := redistest.New(1, 1)
-	defer cluster.Close()
-	listener, err := net.Listen("tcp", *serveAddress)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer cancel()
-	server := &Server{Host: cluster.Host(1)}
-	if err := server.Serve(ctx, listener); err != nil {
-		t.Fatal(err)
-	}
 }
