@@ -196,7 +196,13 @@ func TestLostReplicaStaysLost(t *testing.T) {
 	if n.node.hosted[9] != nil {
 		t.Fatal("the damaged copy began anew")
 	}
-	n.node.receive(&frame{from: leader.id, raft: []raftItem{heartbeat(9, damaged+1)}})
+	fresh := &frame{from: leader.id, raft: []raftItem{heartbeat(9, damaged+1)}}
+	n.node.receive(fresh)
+	if n.node.hosted[9] != nil {
+		t.Fatal("a copy was made before its leader had told which ids are free")
+	}
+	n.node.receive(&frame{from: leader.id, hello: &hello{hasRoom: true, leads: []leadership{{group: 9, term: 1, next: damaged + 1}}}})
+	n.node.receive(fresh)
 	if n.node.hosted[9] == nil {
 		t.Fatal("the copy that takes its place was not made")
 	}
@@ -278,7 +284,7 @@ func exampleFrame() []byte {
 	b := appendRaftItem(nil, 3, &raftpb.Message{Type: raftpb.MsgHeartbeat.Enum()})
 	b = appendParcelItem(b, 1, []byte("parcel"))
 	b = appendOutcomeItem(b, 1, &consensus.Outcome{Origin: 1, Session: 2, First: 3, Status: consensus.Applied, Replies: []byte("x")})
-	b = appendHello(b, &hello{directory: 5, isDraining: true, syncMicros: 9, leads: []leadership{{1, 2}}, lost: []lostReplica{{3, 1001}}})
+	b = appendHello(b, &hello{directory: 5, isDraining: true, syncMicros: 9, leads: []leadership{{1, 2, 1001}}, lost: []lostReplica{{3, 1001}}})
 	b = appendLengthAnd(append(b, itemDirectory), []byte("directory"))
 	b = appendReadItem(b, &readItem{id: 7, group: 1, level: flotilla.Session, after: 8, maxAge: 9, commands: [][]byte{[]byte("get"), {}}})
 	b = appendAnswerItem(b, &answerItem{id: 7, reason: "busy", index: 3, replies: [][]byte{[]byte("a")}})

@@ -104,8 +104,12 @@ type hello struct {
 type leadership struct {
 	group flotilla.GroupID
 	term  uint64
+	// next is the first replica id that was never used, or 0 as long as the leader
+	// may not know of all that were.
+	next flotilla.ReplicaID
 }
 
+// lostReplica says that all of the sender's copies of a group up to an id are gone.
 type lostReplica struct {
 	group   flotilla.GroupID
 	replica flotilla.ReplicaID
@@ -156,7 +160,7 @@ func appendBroadcastItem(b []byte, system flotilla.System, message []byte) []byt
 }
 
 // appendHello: directory version, flags (1 draining, 2 room), sync micros, then
-// two lists (count, then pairs): group and term led, group and replica lost.
+// two lists (count, then items): group, term and next replica id of what is led, group and replica lost.
 func appendHello(b []byte, h *hello) []byte {
 	flags := uint64(0)
 	if h.isDraining {
@@ -167,7 +171,7 @@ func appendHello(b []byte, h *hello) []byte {
 	}
 	b = appendUvarints(append(b, itemHello), h.directory, flags, h.syncMicros, uint64(len(h.leads)))
 	for _, l := range h.leads {
-		b = appendUvarints(b, uint64(l.group), l.term)
+		b = appendUvarints(b, uint64(l.group), l.term, uint64(l.next))
 	}
 	b = appendUvarints(b, uint64(len(h.lost)))
 	for _, l := range h.lost {
@@ -271,7 +275,7 @@ func (in *frameBytes) hello() *hello {
 	h.isDraining, h.hasRoom = flags&1 != 0, flags&2 != 0
 	h.syncMicros = in.uvarint()
 	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
-		h.leads = append(h.leads, leadership{group: in.group(), term: in.uvarint()})
+		h.leads = append(h.leads, leadership{group: in.group(), term: in.uvarint(), next: flotilla.ReplicaID(in.uvarint())})
 	}
 	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
 		h.lost = append(h.lost, lostReplica{group: in.group(), replica: flotilla.ReplicaID(in.uvarint())})

@@ -37,8 +37,9 @@ type Node struct {
 	peerOrder  []*peer
 
 	directory   *Directory
-	slotCounts  map[flotilla.GroupID]int // of the directory, which is costly to count
-	lost        map[flotilla.GroupID]flotilla.ReplicaID
+	slotCounts  map[flotilla.GroupID]int                // of the directory, which is costly to count
+	lost        map[flotilla.GroupID]flotilla.ReplicaID // all copies up to this id are gone; 0 until a leader tells
+	floors      map[flotilla.GroupID]floor
 	isDraining  bool
 	isStarted   bool // the directory was seen to be there, or asked for
 	hasRoom     bool
@@ -136,6 +137,7 @@ type readRequest struct {
 func newNode(cfg Config) (*Node, error) {
 	n := &Node{cfg: cfg, disk: cfg.Disk, transport: cfg.Transport, hosted: map[flotilla.GroupID]*hosted{},
 		routes: map[flotilla.GroupID]*route{}, peers: map[flotilla.NodeID]*peer{}, lost: map[flotilla.GroupID]flotilla.ReplicaID{},
+		floors:      map[flotilla.GroupID]floor{},
 		remoteReads: map[uint64]*pending{}, nonce: cfg.Incarnation << 32, hasRoom: true, isChanged: true}
 	n.directory = firstDirectory(membersOf(cfg.Members), cfg.Groups, cfg.Replicas, nil)
 	for _, r := range cfg.Lost {

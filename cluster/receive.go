@@ -59,7 +59,7 @@ func (n *Node) receiveRaft(from flotilla.NodeID, item *raftItem) {
 	h := n.hosted[item.group]
 	to := flotilla.ReplicaID(item.message.GetTo())
 	if h == nil {
-		if h = n.freshCopy(item.group, to); h == nil {
+		if h = n.freshCopy(from, item); h == nil {
 			return
 		}
 	}
@@ -74,11 +74,33 @@ func (n *Node) receiveRaft(from flotilla.NodeID, item *raftItem) {
 	n.markDirty(h)
 }
 
+// floor is what a leader said was the first unused replica id of a group, when it
+// was first heard of in its term. A node whose disk is empty does not know which
+// copies it had: what is numbered below may be one that has voted, and must not
+// come back without its memory. What is numbered from there on, by the same leader
+// in the same term, was made after the loss.
+type floor struct {
+	leader flotilla.NodeID
+	term   uint64
+	next   flotilla.ReplicaID
+}
+
+// noteFloor takes a leader's word on which copies of a lost group are gone.
+func (n *Node) noteFloor(from flotilla.NodeID, l leadership) {
+	lost, isLost := n.lost[l.group]
+	if f := n.floors[l.group]; !isLost || l.next == 0 || n.hosted[l.group] != nil || f.leader == from && f.term == l.term || l.term < f.term {
+		return
+	}
+	n.floors[l.group] = floor{leader: from, term: l.term, next: l.next}
+	n.lost[l.group] = max(lost, l.next-1)
+}
+
 // freshCopy makes the empty replica that takes a lost one's place, once the
 // group's leader talks to it.
-func (n *Node) freshCopy(group flotilla.GroupID, id flotilla.ReplicaID) *hosted {
-	lost, isLost := n.lost[group]
-	if !isLost || !consensus.IsFresh(id) || id <= lost { // what was lost has voted: it must not come back without its memory
+func (n *Node) freshCopy(from flotilla.NodeID, item *raftItem) *hosted {
+	group, id := item.group, flotilla.ReplicaID(item.message.GetTo())
+	f, isKnown := n.floors[group]
+	if _, isLost := n.lost[group]; !isLost || !isKnown || f.leader != from || f.term != item.message.GetTerm() || id < f.next {
 		return nil
 	}
 	replica := consensus.Replica{Group: group, ID: id}
@@ -114,6 +136,7 @@ func (n *Node) receiveHello(p *peer, h *hello) {
 	}
 	p.hello = *h
 	for _, l := range h.leads {
+		n.noteFloor(p.id, l)
 		if n.hosted[l.group] == nil {
 			n.setLeader(n.route(l.group), p.id, l.term)
 		}

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"flotilla"
-	"flotilla/consensus"
 )
 
 // How often, in ticks, what is done.
@@ -65,7 +64,11 @@ func (n *Node) sayHello() {
 	h := hello{directory: n.directory.Version, isDraining: n.isDraining, hasRoom: n.hasRoom, syncMicros: uint64(n.syncMicros)}
 	for _, g := range n.order {
 		if g.group.IsLeader() {
-			h.leads = append(h.leads, leadership{group: g.id, term: g.group.Term()})
+			l := leadership{group: g.id, term: g.group.Term()}
+			if g.state.Mark().Term == l.term { // all changes of members of earlier terms are applied
+				l.next = g.group.Members().Next
+			}
+			h.leads = append(h.leads, l)
 		}
 	}
 	for g, id := range n.lost {
@@ -211,7 +214,7 @@ func (n *Node) mend() {
 				continue
 			}
 			current := h.group.Members().ReplicaOf(p.id)
-			if current != 0 && !consensus.IsFresh(current) || current != 0 && current == lost.replica {
+			if current != 0 && current <= lost.replica {
 				h.group.Replace(current, p.id)
 				n.markDirty(h)
 			}
