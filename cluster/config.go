@@ -39,8 +39,15 @@ type Config struct {
 	HeartbeatTicks int             // zero means 2
 }
 
-// Default numbers of groups and replicas.
-const (
-	DefaultGroups   = 1
-	DefaultReplicas = 3
-)
+// DefaultReplicas is how many copies a group has unless told otherwise.
+const DefaultReplicas = 3
+
+// DefaultGroups is how many groups share the slots unless told otherwise: one as
+// long as every node holds a copy of it, since fewer groups make larger entries
+// (docs/performance.md); with more nodes one for each, so that all have work.
+func DefaultGroups(nodes int) int {
+	if nodes <= DefaultReplicas {
+		return 1
+	}
+	return nodes
+}

@@ -17,7 +17,7 @@ import (
 // A longer hunt: go test ./cluster -run TestLife/ -first 1000 -seeds 5000
 var (
 	firstSeed = flag.Uint64("first", 0, "the first seed of TestLife")
-	lossCount = flag.Int("losses", 1, "how many disks may be lost in each life of TestLife")
+	lossCount = flag.Int("losses", 3, "how many disks may be lost in each life of TestLife")
 	seedCount = flag.Uint64("seeds", 40, "how many seeds TestLife tries")
 )
 

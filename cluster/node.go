@@ -88,6 +88,7 @@ type hosted struct {
 	fresh      *freshness
 	dueAt      flotilla.Millis
 	wasLeader  bool
+	marks      logMarks
 	// heardFrom has the node of each replica that has spoken and is not among the
 	// members known here: this copy is empty, or has not yet applied that it joined.
 	heardFrom map[flotilla.ReplicaID]flotilla.NodeID

@@ -83,7 +83,7 @@ func withDefaults(cfg Config) Config {
 		cfg.HeartbeatTicks = 2
 	}
 	if cfg.Groups == 0 {
-		cfg.Groups = DefaultGroups
+		cfg.Groups = DefaultGroups(len(cfg.Members))
 	}
 	if cfg.Replicas == 0 {
 		cfg.Replicas = DefaultReplicas

@@ -14,11 +14,13 @@ const (
 	roomTicks    = 10 // whether the disk is nearly full
 )
 
-// Limits of how much log is kept for replicas that are behind. One that is
-// further behind gets a snapshot.
+// Limits of how much log is kept anyway, and for replicas that are behind: entries
+// and bytes, whichever is less. One that is further behind gets a snapshot.
 const (
 	keptEntries    = 10_000
 	maxKeptEntries = 200_000
+	keptBytes      = 64 << 20
+	maxKeptBytes   = 1 << 30
 )
 
 // Tick tells that one tick has passed.
@@ -238,10 +240,13 @@ func (n *Node) mend() {
 func (n *Node) cut() {
 	for _, h := range n.order {
 		applied := h.state.Mark().Index
-		keep := min(h.state.Durable(), applied-min(applied, keptEntries))
+		// In this order: marks that are of no use to the second are forgotten.
+		anyway := max(applied-min(applied, keptEntries), h.marks.behind(keptBytes, maxKeptBytes))
+		atMost := max(applied-min(applied, maxKeptEntries), h.marks.behind(maxKeptBytes, maxKeptBytes))
+		keep := min(h.state.Durable(), anyway)
 		if h.group.IsLeader() {
 			for _, f := range h.group.Followers() {
-				keep = min(keep, max(f.Match, applied-min(applied, maxKeptEntries)))
+				keep = min(keep, max(f.Match, atMost))
 			}
 		}
 		n.disk.Cut(h.id, keep)

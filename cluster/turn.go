@@ -126,6 +126,7 @@ func (n *Node) write() error {
 		}
 		if r.ready.HasWrite {
 			n.writes = append(n.writes, r.ready.Write)
+			r.hosted.marks.note(r.ready.Write.Entries)
 		}
 	}
 	if len(n.writes) == 0 {

@@ -47,7 +47,7 @@ func render(dst, reply []byte, item func(dst []byte, kind byte, line []byte) []b
 		switch kind {
 		case '$', '=':
 			n, _ := strconv.Atoi(string(line))
-			if n < 0 || n+2 > len(reply) {
+			if n < 0 || n > len(reply)-2 {
 				return dst
 			}
 			if kind == '=' {

@@ -76,6 +76,9 @@ func (n NodePlan) PeerAddr() string { return loopback(n.PeerPort) }
 
 func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
+// DefaultNodes is how many nodes a new fleet has unless told otherwise.
+const DefaultNodes = 3
+
 // Want is what was asked for. Zero means: as the existing plan has it, or the default.
 type Want struct {
 	Nodes         int // default 3
@@ -155,7 +158,7 @@ func newPlan(want Want) Plan {
 		Nodes:      make([]NodePlan, max(want.Nodes, 0)),
 	}
 	if want.Nodes == 0 {
-		plan.Nodes = make([]NodePlan, 3)
+		plan.Nodes = make([]NodePlan, DefaultNodes)
 	}
 	if want.Groups == 0 {
 		plan.Groups = max(want.DefaultGroups, 1)

@@ -91,7 +91,7 @@ func (f *nodeFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.advertiseHost, "advertise-host", "", "the host that clients are told (default: the one in --members)")
 	flags.IntVar(&f.advertiseStore, "advertise-store-port", 0, "the store's port that clients are told (default: as listened on)")
 	flags.IntVar(&f.advertiseHTTP, "advertise-http-port", 0, "the HTTP port that people are told (default: as listened on)")
-	flags.IntVar(&f.groups, "groups", cluster.DefaultGroups, "how many groups share the slots; counts at the cluster's first start only")
+	flags.IntVar(&f.groups, "groups", 0, "how many groups share the slots (default 1, with more than 3 nodes one for each); counts at the cluster's first start only")
 	flags.IntVar(&f.replicas, "replicas", cluster.DefaultReplicas, "copies of each group; counts at the cluster's first start only")
 	flags.BoolVar(&f.isJoin, "join", false, "the cluster exists already: if the data folder is empty, ask the others for new copies")
 	flags.StringVar(&f.passwordFile, "password-file", "", "a file with the password that clients need")
@@ -128,7 +128,10 @@ func (f *nodeFlags) check(environ func(string) (string, bool)) (nodeConfig, erro
 	if err := f.checkMembers(&c); err != nil {
 		return c, err
 	}
-	if c.Groups < 1 || c.Groups > flotilla.Slots || c.Replicas < 1 {
+	if c.Groups == 0 {
+		c.Groups = cluster.DefaultGroups(len(c.Members))
+	}
+	if c.Groups < 0 || c.Groups > flotilla.Slots || c.Replicas < 1 {
 		return c, fmt.Errorf("--groups=%d, --replicas=%d: there are 1 to %d groups and at least one copy", c.Groups, c.Replicas, flotilla.Slots)
 	}
 	if c.IsLab && c.LabToken == "" {

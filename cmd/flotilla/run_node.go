@@ -97,6 +97,8 @@ func (n *node) storageOptions() storage.Options {
 		Log:             n.log,
 		StateCacheBytes: bytes / 8,
 		LogCacheBytes:   bytes / 64,
+		LogTableBytes:   uint64(min(bytes/32, 16<<20)),
+		TailBytes:       int(min(bytes/64, 8<<20)),
 		DirtyBytes:      int(min(bytes/16, 256<<20)),
 	}
 }

@@ -38,7 +38,7 @@ type upOptions struct {
 }
 
 func newUp(a *app) *cobra.Command {
-	o := upOptions{want: supervisor.Want{DefaultGroups: cluster.DefaultGroups}}
+	var o upOptions
 	cmd := &cobra.Command{
 		Use:     "up",
 		Short:   "Start a cluster on this machine",
@@ -53,6 +53,11 @@ func newUp(a *app) *cobra.Command {
 					return usageError{fmt.Errorf("--%s=%d: there has to be at least one", flag, value)}
 				}
 			}
+			nodes := o.want.Nodes
+			if nodes == 0 {
+				nodes = supervisor.DefaultNodes
+			}
+			o.want.DefaultGroups = cluster.DefaultGroups(nodes)
 			bytes, err := parseSize(o.memory)
 			if err == nil && bytes < minMemory {
 				err = fmt.Errorf("a node needs at least %d MiB", minMemory>>20)
@@ -66,7 +71,7 @@ func newUp(a *app) *cobra.Command {
 	dirFlag(cmd, &o.dir)
 	flags := cmd.Flags()
 	flags.IntVar(&o.want.Nodes, "nodes", 0, "how many nodes (default 3, or as many as the fleet in --dir has)")
-	flags.IntVar(&o.want.Groups, "groups", 0, fmt.Sprintf("how many groups share the slots (default %d, or as the fleet in --dir has)", cluster.DefaultGroups))
+	flags.IntVar(&o.want.Groups, "groups", 0, "how many groups share the slots (default 1, with more than 3 nodes one for each, or as the fleet in --dir has)")
 	flags.BoolVar(&o.want.IsFresh, "fresh", false, "DELETE the fleet's data first")
 	flags.IntVar(&o.want.PortOffset, "port-offset", 0, "added to all ports")
 	flags.StringVar(&o.memory, "memory", defaultMemory, "how much memory each node tries to stay under")
