@@ -204,7 +204,11 @@ func (g *Group) Advance(now flotilla.Millis) {
 // when this replica does not lead: its origins send it again.
 func (g *Group) observe() {
 	status := g.raw.BasicStatus()
-	g.isLeader, g.leader = status.RaftState == raft.StateLeader, flotilla.ReplicaID(status.Lead)
+	leader := flotilla.ReplicaID(status.Lead)
+	if leader != 0 && (leader != g.leader || status.GetTerm() != g.term) {
+		g.reads.ticks = readRetryTicks // a round that is open was asked of another leader: ask anew at once
+	}
+	g.isLeader, g.leader = status.RaftState == raft.StateLeader, leader
 	if term := status.GetTerm(); !g.isLeader || term != g.term {
 		g.inFlight = 0
 		g.term = term
