@@ -21,9 +21,14 @@ func (l *logMarks) note(entries []*raftpb.Entry) {
 	if len(entries) == 0 {
 		return
 	}
-	for len(l.marks) > 0 && l.marks[len(l.marks)-1].index >= entries[0].GetIndex() {
-		l.marks = l.marks[:len(l.marks)-1]
+	kept := len(l.marks)
+	for kept > 0 && l.marks[kept-1].index >= entries[0].GetIndex() {
+		kept--
 	}
+	if kept > 0 && kept < len(l.marks) {
+		l.written = l.marks[kept-1].written // too little rather than too much: then more is kept
+	}
+	l.marks = l.marks[:kept]
 	for _, e := range entries {
 		l.written += uint64(len(e.GetData()))
 		if len(l.marks) == 0 || l.written-l.marks[len(l.marks)-1].written >= markBytes {

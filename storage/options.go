@@ -34,6 +34,10 @@ type Options struct {
 	// zero means 1024.
 	CutEntries int
 
+	// LogTableBytes is the size of one memtable of the log's store, of which a few may
+	// be in use; zero means 16 MiB.
+	LogTableBytes uint64
+
 	// StateCacheBytes and LogCacheBytes bound Pebble's block caches; zero means
 	// 64 MiB and 8 MiB.
 	StateCacheBytes int64
@@ -59,6 +63,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.FlushAge, time.Minute)
 	setDefault(&o.TailBytes, 8<<20)
 	setDefault(&o.CutEntries, 1024)
+	setDefault(&o.LogTableBytes, 16<<20)
 	setDefault(&o.StateCacheBytes, 64<<20)
 	setDefault(&o.LogCacheBytes, 8<<20)
 	setDefault(&o.MinFreeBytes, 64<<20)

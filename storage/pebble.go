@@ -18,7 +18,7 @@ import (
 func (d *Disk) openLog() error {
 	o := d.pebbleOptions("log")
 	o.CacheSize = d.opts.LogCacheBytes
-	o.MemTableSize = 16 << 20
+	o.MemTableSize = d.opts.LogTableBytes
 	o.MemTableStopWritesThreshold = 4
 	o.L0CompactionThreshold = 16
 	o.L0StopWritesThreshold = 256
