@@ -182,7 +182,7 @@ func (d *Disk) Stats() consensus.DiskStats {
 }
 
 // Room reports whether writes that grow the data should still be taken. It asks the
-// file system at most once a second.
+// file system at most ten times a second.
 func (d *Disk) Room() bool { return d.space.hasRoom() }
 
 // fail is the end: nothing can be written any more, and whoever goes on could

@@ -19,6 +19,10 @@ type space struct {
 	isShort   atomic.Bool
 }
 
+// checkInterval is how long an answer of the file system is good for. What is
+// written meanwhile must be much less than MinFreeBytes, and asking costs microseconds.
+const checkInterval = 100 * time.Millisecond
+
 func newSpace(opts Options, dir string) *space { return &space{opts: opts, dir: dir} }
 
 // free returns the free bytes; 0 and an error if that can not be known.
@@ -37,7 +41,7 @@ func (s *space) hasRoom() bool {
 	if !s.opts.Synchronous {
 		now := time.Now().UnixNano()
 		next := s.nextCheck.Load()
-		if now < next || !s.nextCheck.CompareAndSwap(next, now+int64(time.Second)) {
+		if now < next || !s.nextCheck.CompareAndSwap(next, now+int64(checkInterval)) {
 			return !s.isShort.Load()
 		}
 	}
@@ -75,7 +79,7 @@ func (s *space) makeBallast() error {
 // write is then tried again.
 func (s *space) release() {
 	s.isShort.Store(true)
-	s.nextCheck.Store(time.Now().UnixNano() + int64(time.Second))
+	s.nextCheck.Store(time.Now().UnixNano() + int64(checkInterval))
 	err := s.opts.FS.Remove(s.opts.FS.PathJoin(s.dir, ballastName))
 	switch {
 	case err == nil:

@@ -229,7 +229,16 @@ func (n *node) setFaults(body []byte) error {
 }
 
 func newLog(c nodeConfig) *slog.Logger {
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel, ReplaceAttr: shortError}))
+}
+
+// shortError has errors say what happened, and not where: some of Pebble's would
+// fill a page with their stack.
+func shortError(_ []string, a slog.Attr) slog.Attr {
+	if err, ok := a.Value.Any().(error); ok && err != nil {
+		return slog.String(a.Key, err.Error())
+	}
+	return a
 }
 
 // limitMemory has the garbage collector work harder as the node comes near its
