@@ -80,6 +80,7 @@ func (d dataset) load(t *testing.T, addresses []string, from, to, depth int) {
 func (d dataset) share(t *testing.T, addresses []string, from, to, depth int, do func(c *redis.Client, values [][]byte, first, last int) error) {
 	t.Helper()
 	var next atomic.Int64
+	var failed atomic.Bool
 	next.Store(int64(from))
 	var all sync.WaitGroup
 	for w := range workers {
@@ -87,19 +88,20 @@ func (d dataset) share(t *testing.T, addresses []string, from, to, depth int, do
 			c := dial(addresses[w%len(addresses)])
 			defer c.Close()
 			values := make([][]byte, depth)
-			for !t.Failed() {
+			for !failed.Load() {
 				first := int(next.Add(int64(depth))) - depth
 				if first >= to {
 					return
 				}
 				if err := do(c, values, first, min(first+depth, to)); err != nil {
 					t.Errorf("keys from %s on, asked %s: %v", d.key(first), c.Options().Addr, err)
+					failed.Store(true)
 				}
 			}
 		})
 	}
 	all.Wait()
-	if t.Failed() {
+	if failed.Load() {
 		t.FailNow()
 	}
 }

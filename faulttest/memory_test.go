@@ -33,12 +33,12 @@ func sizeOf(t *testing.T, text string) int64 {
 // shortBound is what a node may have in memory at most when it is told to try to
 // stay under 64 MiB: the program itself and what is on its way take more than that
 // allows, but it must be far below the data.
-const shortBound = 160 << 20
+const shortBound = 144 << 20
 
 // TestDataBeyondMemory has a fleet hold more data than its nodes may have in
 // memory: it takes, finds, lists and keeps everything all the same.
 func TestDataBeyondMemory(t *testing.T) {
-	data, memory, bound := int64(200e6), "64MiB", int64(shortBound)
+	data, memory, bound := int64(160e6), "64MiB", int64(shortBound)
 	if *dataSize != "" {
 		data, memory = sizeOf(t, *dataSize), *memorySize
 		bound = sizeOf(t, memory)

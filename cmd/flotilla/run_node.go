@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"flotilla"
@@ -32,7 +33,6 @@ const drainTimeout = 2 * time.Second
 // runNode runs a node until ctx ends.
 func runNode(ctx context.Context, c nodeConfig) (err error) {
 	log := newLog(c).With("node", c.ID.String())
-	limitMemory(c.MemoryBytes)
 	if c.IsInsecure {
 		log.Warn("INSECURE: whoever can reach this node's ports can read and change all data")
 	}
@@ -41,6 +41,7 @@ func runNode(ctx context.Context, c nodeConfig) (err error) {
 		return err
 	}
 	n := &node{config: c, log: log, incarnation: incarnation}
+	limitMemory(c.MemoryBytes, n.storageOptions())
 	if err := n.openDisk(); err != nil {
 		return err
 	}
@@ -241,9 +242,28 @@ func shortError(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
+// What a node has in memory beside the heap: the program's own pages, and, with
+// cgo, which Go uses where there is a C compiler, Pebble's caches and memtables.
+const (
+	programBytes = 32 << 20
+	leastHeap    = 40 << 20 // below it the collector would do nothing but collect
+	logTables    = 4        // memtables of the log's store that may be in use
+	cgoFactor    = 2        // C's allocator was seen to hold nearly twice what is in use
+)
+
 // limitMemory has the garbage collector work harder as the node comes near its
 // limit. Far below it, memory is collected when it has doubled, as usual.
-func limitMemory(bytes int64) {
-	debug.SetMemoryLimit(bytes)
+func limitMemory(bytes int64, o storage.Options) {
+	beside := int64(programBytes)
+	if usesCgo() {
+		beside += cgoFactor * (o.StateCacheBytes + o.LogCacheBytes + logTables*int64(o.LogTableBytes))
+	}
+	debug.SetMemoryLimit(max(bytes-beside, bytes*2/5, leastHeap))
 	debug.SetGCPercent(100)
+}
+
+// usesCgo reports whether the program was built with cgo. It needs none.
+func usesCgo() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "CGO_ENABLED", Value: "1"})
 }
