@@ -46,7 +46,7 @@ func TestFullDisk(t *testing.T) {
 	acknowledged := d.fillUp(t, addresses)
 	left := freeBytes(t, folder)
 	t.Logf("writes were refused after %d were taken, %d MiB of %d MiB were free", len(acknowledged), left>>20, smallDisk>>20)
-	if left < 16<<20 {
+	if left < 4<<20 {
 		t.Errorf("writes were refused when %d MiB were left: deletes and the log need room, too", left>>20)
 	}
 
