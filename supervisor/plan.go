@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"flotilla"
+	"flotilla/cluster"
 )
 
 // The ports of n1 without an offset; each further node has the next ones.
@@ -96,6 +97,9 @@ func Prepare(dir string, want Want) (plan Plan, isNew bool, err error) {
 	if want.Nodes < 0 || want.Nodes > MaxNodes {
 		return Plan{}, false, fmt.Errorf("a fleet has 1 to %d nodes, not %d", MaxNodes, want.Nodes)
 	}
+	if want.Groups < 0 || want.Groups > cluster.MaxGroups {
+		return Plan{}, false, fmt.Errorf("--groups=%d: a fleet has 1 to %d groups; a few for each node are plenty", want.Groups, cluster.MaxGroups)
+	}
 	if want.PortOffset < 0 || want.PortOffset > 65535-FirstHTTPPort-MaxNodes {
 		return Plan{}, false, fmt.Errorf("--port-offset=%d: use a number from 0 to %d",
 			want.PortOffset, 65535-FirstHTTPPort-MaxNodes)
@@ -135,10 +139,14 @@ func resume(dir string, old Plan, want Want) (Plan, error) {
 
 // sameShape refuses what an existing fleet can not be turned into.
 func sameShape(dir string, old Plan, want Want) error {
-	differs := func(what string, have, wanted int) error {
+	differs := func(flag string, have, wanted int) error {
+		what := flag
+		if have == 1 {
+			what = strings.TrimSuffix(flag, "s")
+		}
 		return fmt.Errorf("the fleet in %s has %d %s, not %d: leave --%s out to resume it, "+
 			"use another --dir for a second fleet, or --fresh to DELETE its data and start anew",
-			dir, have, what, wanted, what)
+			dir, have, what, wanted, flag)
 	}
 	if want.Nodes != 0 && want.Nodes != len(old.Nodes) {
 		return differs("nodes", len(old.Nodes), want.Nodes)
@@ -205,6 +213,9 @@ func decodePlan(raw []byte) (Plan, error) {
 	}
 	if plan.Cluster == "" || plan.Groups < 1 || len(plan.Nodes) < 1 || len(plan.Nodes) > MaxNodes {
 		return Plan{}, errors.New("cluster, groups or nodes are missing")
+	}
+	if plan.Groups > cluster.MaxGroups {
+		return Plan{}, fmt.Errorf("it asks for %d groups, and there can be %d", plan.Groups, cluster.MaxGroups)
 	}
 	for i, n := range plan.Nodes {
 		if n.Node != flotilla.NodeID(i+1) {

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"flotilla/cluster"
 )
 
 // wantOnFreePorts returns what to ask Prepare for so that all ports are free.
@@ -54,7 +57,9 @@ func TestOtherShapeIsRefused(t *testing.T) {
 	}
 	for want, words := range map[Want]string{
 		{Nodes: 5}:                             "has 3 nodes, not 5",
-		{Groups: 2}:                            "has 1 groups, not 2",
+		{Groups: 2}:                            "has 1 group, not 2: leave --groups out",
+		{Groups: cluster.MaxGroups + 1}:        "--groups=4097: a fleet has 1 to 4096 groups",
+		{Groups: -1}:                           "--groups=-1",
 		{Nodes: MaxNodes + 1}:                  "1 to 32 nodes",
 		{PortOffset: 60000}:                    "--port-offset=60000",
 		{PortOffset: -1, HasPortOffset: true}:  "--port-offset=-1",
@@ -63,6 +68,22 @@ func TestOtherShapeIsRefused(t *testing.T) {
 		if _, _, err := Prepare(dir, want); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%+v: %v", want, err)
 		}
+	}
+}
+
+func TestTooManyGroupsAreNeverWrittenDown(t *testing.T) {
+	dir := t.TempDir()
+	want := wantOnFreePorts(1)
+	want.Groups = 100_000
+	if _, _, err := Prepare(dir, want); err == nil {
+		t.Fatal("100,000 groups were taken")
+	}
+	if _, err := ReadPlan(dir); !os.IsNotExist(errors.Unwrap(err)) {
+		t.Fatalf("a plan was written: %v", err)
+	}
+	check(t, writePlan(dir, newPlan(want))) // by another version, or by hand
+	if _, err := ReadPlan(dir); err == nil || !strings.Contains(err.Error(), "it asks for 100000 groups") {
+		t.Fatalf("%v", err)
 	}
 }
 

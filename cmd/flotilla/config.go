@@ -131,8 +131,8 @@ func (f *nodeFlags) check(environ func(string) (string, bool)) (nodeConfig, erro
 	if c.Groups == 0 {
 		c.Groups = cluster.DefaultGroups(len(c.Members))
 	}
-	if c.Groups < 0 || c.Groups > flotilla.Slots || c.Replicas < 1 {
-		return c, fmt.Errorf("--groups=%d, --replicas=%d: there are 1 to %d groups and at least one copy", c.Groups, c.Replicas, flotilla.Slots)
+	if c.Groups < 0 || c.Groups > cluster.MaxGroups || c.Replicas < 1 {
+		return c, fmt.Errorf("--groups=%d, --replicas=%d: there are 1 to %d groups and at least one copy", c.Groups, c.Replicas, cluster.MaxGroups)
 	}
 	if c.IsLab && c.LabToken == "" {
 		return c, fmt.Errorf("--lab needs a token in $%s: without one, anybody could break this node", labTokenEnv)
