@@ -12,8 +12,11 @@ import (
 	"fmt"
 	"io/fs"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"time"
 
 	"flotilla"
@@ -25,9 +28,14 @@ import (
 //	n1.crt n1.key …    one certificate for each node, signed by it
 //
 // A node's file that exists is an error, never overwritten. The certificates
-// name n1 and n1.<cluster>; they and the authority are valid from an hour before
-// now, for lifetime.
-func GenerateCertificates(dir, cluster string, nodes []flotilla.NodeID, now time.Time, lifetime time.Duration) error {
+// name n1 and n1.<cluster>, by which nodes know each other, and all of hosts, names
+// or addresses, by which clients reach any of the nodes. They and the authority are
+// valid from an hour before now, for lifetime.
+func GenerateCertificates(dir, cluster string, nodes []flotilla.NodeID, hosts []string, now time.Time, lifetime time.Duration) error {
+	names, addresses, err := splitHosts(cluster, hosts)
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the folder for certificates: %w", err)
 	}
@@ -41,7 +49,8 @@ func GenerateCertificates(dir, cluster string, nodes []flotilla.NodeID, now time
 	for _, node := range nodes {
 		template := &x509.Certificate{
 			Subject:     pkix.Name{CommonName: node.String(), Organization: []string{"flotilla " + cluster}},
-			DNSNames:    []string{node.String(), node.String() + "." + cluster},
+			DNSNames:    append([]string{node.String(), node.String() + "." + cluster}, names...),
+			IPAddresses: addresses,
 			NotBefore:   now.Add(-time.Hour),
 			NotAfter:    now.Add(lifetime),
 			KeyUsage:    x509.KeyUsageDigitalSignature,
@@ -52,6 +61,32 @@ func GenerateCertificates(dir, cluster string, nodes []flotilla.NodeID, now time
 		}
 	}
 	return nil
+}
+
+// hostName matches a DNS name, perhaps with a star for its first part.
+var hostName = regexp.MustCompile(`^(\*\.)?([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$`)
+
+// nodeName matches what a node is called.
+var nodeName = regexp.MustCompile(`^[nN][0-9]+$`)
+
+// splitHosts tells names from addresses. All nodes' certificates get these, so none
+// may be a name by which a node proves which one it is.
+func splitHosts(cluster string, hosts []string) (names []string, addresses []net.IP, err error) {
+	for _, host := range hosts {
+		if address := net.ParseIP(host); address != nil {
+			addresses = append(addresses, address)
+			continue
+		}
+		if !hostName.MatchString(host) || len(host) > 253 {
+			return nil, nil, fmt.Errorf("%q is no name or address of a host: write it as example.org or 10.0.0.1, without a port", host)
+		}
+		first, rest, _ := strings.Cut(host, ".")
+		if (nodeName.MatchString(first) || first == "*") && (rest == "" || strings.EqualFold(rest, cluster)) {
+			return nil, nil, fmt.Errorf("the host %s would let each node pass for another: a node's own name is in its certificate already", host)
+		}
+		names = append(names, host)
+	}
+	return names, addresses, nil
 }
 
 func loadAuthority(dir string) (*tls.Certificate, error) {

@@ -1,8 +1,12 @@
 package transport
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io/fs"
+	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,7 +18,7 @@ import (
 func certificates(t *testing.T, cluster string, nodes ...flotilla.NodeID) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "certs")
-	if err := GenerateCertificates(dir, cluster, nodes, time.Now(), time.Hour); err != nil {
+	if err := GenerateCertificates(dir, cluster, nodes, nil, time.Now(), time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -48,7 +52,7 @@ func TestTLSRefusals(t *testing.T) {
 	ours, theirs := certificates(t, "test", 1, 2, 3), certificates(t, "test", 1)
 	foreign := tlsOptions(1, theirs)
 	expired := filepath.Join(t.TempDir(), "expired")
-	if err := GenerateCertificates(expired, "test", []flotilla.NodeID{1}, time.Now().Add(-2*time.Hour), time.Hour); err != nil {
+	if err := GenerateCertificates(expired, "test", []flotilla.NodeID{1}, nil, time.Now().Add(-2*time.Hour), time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -99,11 +103,74 @@ func TestTLSNames(t *testing.T) {
 
 func TestCertificatesAreNeverOverwritten(t *testing.T) {
 	dir := certificates(t, "test", 1)
-	if err := GenerateCertificates(dir, "test", []flotilla.NodeID{1}, time.Now(), time.Hour); !errors.Is(err, fs.ErrExist) {
+	if err := GenerateCertificates(dir, "test", []flotilla.NodeID{1}, nil, time.Now(), time.Hour); !errors.Is(err, fs.ErrExist) {
 		t.Error(err)
 	}
-	if err := GenerateCertificates(dir, "test", []flotilla.NodeID{2}, time.Now(), time.Hour); err != nil {
+	if err := GenerateCertificates(dir, "test", []flotilla.NodeID{2}, nil, time.Now(), time.Hour); err != nil {
 		t.Fatal("a node that joins later: ", err)
 	}
 	pair(t, tlsOptions(1, dir), tlsOptions(2, dir))
+}
+
+func TestClientsThatCheckHostNamesAcceptCertificates(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "certs")
+	hosts := []string{"localhost", "127.0.0.1", "::1", "store.example.org"}
+	if err := GenerateCertificates(dir, "test", []flotilla.NodeID{1}, hosts, time.Now(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := tls.LoadX509KeyPair(filepath.Join(dir, "n1.crt"), filepath.Join(dir, "n1.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.(*tls.Conn).Handshake() // the client tells of what goes wrong
+			_ = c.Close()
+		}
+	}()
+	authority, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(authority)
+	dial := func(name string) error {
+		c, err := tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second}, "tcp", listener.Addr().String(), &tls.Config{RootCAs: roots, ServerName: name})
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	}
+	for _, name := range append(hosts, "", "n1", "n1.test") { // "" is what was dialed: 127.0.0.1
+		if err := dial(name); err != nil {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	if err := dial("elsewhere.example.org"); err == nil {
+		t.Error("the certificate is good for any name")
+	}
+}
+
+func TestCertificatesRefuseHosts(t *testing.T) {
+	for _, host := range []string{"", "a b", "host:6379", "https://host", "n1", "N2.Test", "*", "*.test", "n3"} {
+		dir := filepath.Join(t.TempDir(), "certs")
+		if err := GenerateCertificates(dir, "test", []flotilla.NodeID{1}, []string{host}, time.Now(), time.Hour); err == nil {
+			t.Errorf("%q was taken", host)
+		}
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%q: files were written: %v", host, err)
+		}
+	}
+	if _, _, err := splitHosts("test", []string{"n1.example.org", "*.example.org", "fe80::1"}); err != nil {
+		t.Error(err)
+	}
 }
