@@ -40,6 +40,9 @@ const (
 	maxKeys        = 100_000_000
 )
 
+// Check says what is wrong with a StoreConfig, before anything is measured.
+func (c StoreConfig) Check() error { return c.complete() }
+
 func (c *StoreConfig) complete() error {
 	setDefault(&c.Connections, 64)
 	setDefault(&c.Pipeline, 1)

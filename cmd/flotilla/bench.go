@@ -78,6 +78,9 @@ func (a *app) benchStore(ctx context.Context, o benchOptions) error {
 	if c.Command != "" && !slices.Contains(bench.CommandNames(), c.Command) {
 		return usageError{fmt.Errorf("--command=%s: use one of %s", c.Command, strings.Join(bench.CommandNames(), ", "))}
 	}
+	if err := checkCounts(c); err != nil {
+		return usageError{err}
+	}
 	var err error
 	if c.Password, err = readPassword(o.passwordFile); err != nil {
 		return usageError{err}
@@ -97,6 +100,9 @@ func (a *app) benchStore(ctx context.Context, o benchOptions) error {
 			return fmt.Errorf("no node of the fleet in %s answers: start it with `flotilla up`, or name servers with --addresses", o.dir)
 		}
 	}
+	if err := c.Check(); err != nil {
+		return usageError{err}
+	}
 	// Ten silent seconds look like a hang.
 	fmt.Fprintf(a.err, "measuring %s for %v\n", strings.Join(c.Addresses, ", "), c.Warmup+c.Duration)
 	report, err := bench.Store(ctx, c)
@@ -114,6 +120,25 @@ func (a *app) benchStore(ctx context.Context, o benchOptions) error {
 		return errors.New("not one operation was carried out")
 	}
 	return err
+}
+
+// checkCounts refuses what a person can not mean: to the package bench, zero is
+// the default.
+func checkCounts(c bench.StoreConfig) error {
+	for _, count := range []struct {
+		flag  string
+		value int
+	}{
+		{"connections", c.Connections}, {"pipeline", c.Pipeline}, {"keys", c.Keys}, {"value-size", c.ValueBytes},
+	} {
+		if count.value < 1 {
+			return fmt.Errorf("--%s=%d: there has to be at least one", count.flag, count.value)
+		}
+	}
+	if c.Duration <= 0 || c.Warmup < 0 {
+		return fmt.Errorf("--duration=%v, --warmup=%v: measure for longer than no time", c.Duration, c.Warmup)
+	}
+	return nil
 }
 
 // shareValue is a flag that takes 5% or 0.05.

@@ -36,6 +36,9 @@ func newNode(a *app) *cobra.Command {
 			if flags.config == "" {
 				flags.config = os.Getenv(environPrefix + "CONFIG")
 			}
+			if err := checkEnviron(cmd.Flags(), os.Environ()); err != nil {
+				return usageError{err}
+			}
 			if err := fillFlags(cmd.Flags(), os.LookupEnv, flags.config); err != nil {
 				return usageError{err}
 			}

@@ -100,7 +100,7 @@ func (n *node) storageOptions() storage.Options {
 		LogCacheBytes:   bytes / 64,
 		LogTableBytes:   uint64(min(bytes/32, 16<<20)),
 		TailBytes:       int(min(bytes/64, 8<<20)),
-		DirtyBytes:      int(min(bytes/16, 256<<20)),
+		DirtyBytes:      int(min(bytes/8, 256<<20)),
 	}
 }
 

@@ -25,10 +25,10 @@ func fillFlags(flags *pflag.FlagSet, environ func(string) (string, bool), file s
 		return err
 	}
 	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Changed || err != nil {
+		if f.Changed || !isSetting(f) || err != nil {
 			return
 		}
-		source := environPrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		source := environName(f.Name)
 		value, ok := environ(source)
 		if !ok {
 			source = file
@@ -42,6 +42,13 @@ func fillFlags(flags *pflag.FlagSet, environ func(string) (string, bool), file s
 		}
 	})
 	return err
+}
+
+// isSetting tells what people set from what only a command line has.
+func isSetting(f *pflag.Flag) bool { return !f.Hidden && f.Name != "help" }
+
+func environName(flag string) string {
+	return environPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 // readSettings reads a YAML file into flag names and values. A key that is no
@@ -59,9 +66,13 @@ func readSettings(flags *pflag.FlagSet, file string) (map[string]string, error) 
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	for key := range settings {
-		if flags.Lookup(key) == nil || key == "config" {
+		if f := flags.Lookup(key); f == nil || !isSetting(f) || key == "config" {
 			var known []string
-			flags.VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+			flags.VisitAll(func(f *pflag.Flag) {
+				if isSetting(f) && f.Name != "config" {
+					known = append(known, f.Name)
+				}
+			})
 			return nil, fmt.Errorf("%s: there is no setting %q; there are %s", file, key, strings.Join(known, ", "))
 		}
 	}
