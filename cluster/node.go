@@ -274,7 +274,7 @@ func (n *Node) takeDirectory(d *Directory) {
 	n.slotCounts = d.SlotCounts()
 	n.isChanged = true
 	addresses := map[flotilla.NodeID]string{}
-	for _, m := range d.Nodes {
+	for _, m := range n.directory.Nodes {
 		if m.ID == n.cfg.Self {
 			continue
 		}

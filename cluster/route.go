@@ -16,6 +16,9 @@ const (
 	// resendTicks is when a parcel that was not answered is sent again, though the
 	// leader did not change.
 	resendTicks = 20
+	// cutOffMillis is how much longer what is on its way is waited for once no majority
+	// is in reach.
+	cutOffMillis flotilla.Millis = 1000
 )
 
 // pending is a call on its way through a node.
@@ -297,6 +300,9 @@ func (n *Node) checkRoute(r *route) {
 	r.queue = kept
 	sent := r.sent[:0]
 	for _, p := range r.sent {
+		if cutOff && p.session != 0 { // nothing can be decided here: say soon that nobody knows
+			p.deadline = min(p.deadline, n.mono+cutOffMillis)
+		}
 		if n.mono >= p.deadline || cutOff && p.sends == 0 {
 			n.failParcel(p, failureOf(p))
 			continue

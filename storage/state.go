@@ -131,7 +131,8 @@ func (s *groupState) freeze() (frozen *table, ok bool) {
 		return nil, false
 	}
 	l := *s.layers.Load()
-	l.frozen, l.active = l.active, newTable()
+	// The clean table has done its work: two large tables at a time are enough.
+	l.frozen, l.active, l.clean = l.active, newTable(), nil
 	s.layers.Store(&l)
 	s.isDirty = false
 	s.frozenMark = s.mark
