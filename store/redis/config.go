@@ -110,7 +110,7 @@ func (s *Server) parameters() []parameter {
 			if !ok {
 				return "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."
 			}
-			s.config.notify.Store(flags)
+			s.setNotify(flags)
 			return ""
 		}},
 		{"port", strconv.Itoa(s.self().StorePort), nil},

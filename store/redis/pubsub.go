@@ -277,16 +277,24 @@ func (c *conn) publish(kind subscriptionKind, channel, message []byte) {
 	c.out.int(c.server.hub.publish(kind, channel, message))
 }
 
-// onMail takes what another node published; it runs in the node's loop.
-func (s *Server) onMail(_ flotilla.NodeID, mail []byte) {
+// onMail takes what another node sent; it runs in the node's loop.
+func (s *Server) onMail(from flotilla.NodeID, mail []byte) {
 	if len(mail) < 2 {
 		return
 	}
 	kind := byChannel
-	if mail[0] == mailShardPublish {
+	switch mail[0] {
+	case mailPublish:
+	case mailShardPublish:
 		kind = byShard
-	} else if mail[0] != mailPublish {
-		return // from a newer version
+	case mailInterest:
+		s.onInterest(from, mail[1:])
+		return
+	case mailEvent:
+		s.onDistantEvent(from, mail[1:])
+		return
+	default: // from a newer version
+		return
 	}
 	length, n := binary.Uvarint(mail[1:])
 	rest := mail[1+max(n, 0):]
@@ -294,19 +302,6 @@ func (s *Server) onMail(_ flotilla.NodeID, mail []byte) {
 		return
 	}
 	s.hub.publish(kind, rest[:length], rest[length:])
-}
-
-// notify publishes a keyspace event to this node's subscribers.
-func (s *Server) notify(event flotilla.Event, flags uint32) {
-	if flags&classFlag(event.Class) == 0 {
-		return
-	}
-	if flags&notifyKeyspace != 0 {
-		s.hub.publish(byChannel, append([]byte("__keyspace@0__:"), event.Key...), []byte(event.Name))
-	}
-	if flags&notifyKeyevent != 0 {
-		s.hub.publish(byChannel, []byte("__keyevent@0__:"+event.Name), event.Key)
-	}
 }
 
 // names returns what has subscribers, in order.

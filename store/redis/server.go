@@ -44,6 +44,7 @@ type Server struct {
 	commands  map[*store.Command]*commandStats
 	hub       hub
 	waiting   waiters
+	distant   distant
 	poll      time.Duration // pollWithEvents, but for tests
 	cancels   []func()
 
@@ -257,6 +258,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		<-finished
 	}
 	s.giveUp()
+	s.distant.announcer.Wait()
 	s.mu.Lock()
 	cancels := s.cancels
 	s.cancels = nil
@@ -265,14 +267,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		cancel()
 	}
 	return err
-}
-
-// onEvent takes what this node's replicas apply; it runs in the node's loop.
-func (s *Server) onEvent(event flotilla.Event) {
-	s.waiting.onEvent(event)
-	if flags := s.config.notify.Load(); flags != 0 {
-		s.notify(event, flags)
-	}
 }
 
 // isRightPassword takes the same time for every wrong password.

@@ -26,8 +26,10 @@ type Cluster struct {
 
 	topology atomic.Pointer[flotilla.Topology]
 
-	mu     sync.RWMutex // guards groups and the hosts' listeners
+	mu     sync.RWMutex // guards groups and who hears events
 	groups map[flotilla.GroupID]*group
+
+	mailMu sync.Mutex // guards who hears mail; comes after mu, as events make mail
 }
 
 type group struct {
@@ -44,7 +46,7 @@ type Host struct {
 
 	cluster *Cluster
 	self    flotilla.NodeID
-	next    int
+	next    atomic.Int64
 	events  map[int]func(flotilla.Event)
 	mail    map[int]func(flotilla.NodeID, []byte)
 }
@@ -197,31 +199,30 @@ func (h *Host) Self() flotilla.NodeID { return h.self }
 
 // Subscribe implements flotilla.Host.
 func (h *Host) Subscribe(_ flotilla.System, deliver func(flotilla.Event)) (cancel func()) {
-	return subscribe(h, h.events, deliver)
+	return subscribe(&h.cluster.mu, &h.next, h.events, deliver)
 }
 
 // Listen implements flotilla.Host.
 func (h *Host) Listen(_ flotilla.System, deliver func(flotilla.NodeID, []byte)) (cancel func()) {
-	return subscribe(h, h.mail, deliver)
+	return subscribe(&h.cluster.mailMu, &h.next, h.mail, deliver)
 }
 
-func subscribe[F any](h *Host, to map[int]F, deliver F) (cancel func()) {
-	h.cluster.mu.Lock()
-	defer h.cluster.mu.Unlock()
-	h.next++
-	id := h.next
+func subscribe[F any](mu sync.Locker, next *atomic.Int64, to map[int]F, deliver F) (cancel func()) {
+	mu.Lock()
+	defer mu.Unlock()
+	id := int(next.Add(1))
 	to[id] = deliver
 	return func() {
-		h.cluster.mu.Lock()
-		defer h.cluster.mu.Unlock()
+		mu.Lock()
+		defer mu.Unlock()
 		delete(to, id)
 	}
 }
 
 // Broadcast delivers to the other nodes at once.
 func (h *Host) Broadcast(_ flotilla.System, message []byte) {
-	h.cluster.mu.Lock()
-	defer h.cluster.mu.Unlock()
+	h.cluster.mailMu.Lock()
+	defer h.cluster.mailMu.Unlock()
 	for _, other := range h.cluster.hosts {
 		if other == h {
 			continue
