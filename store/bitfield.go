@@ -151,8 +151,10 @@ func (op *bitfieldOp) fit(base, delta int64) (sum int64, isOver bool) {
 		high = int64(1)<<op.width - 1
 	}
 	isAbove := base > high || delta > 0 && base > high-delta
-	isBelow := base < low || delta < 0 && base < low-delta
-	if !op.isSigned && base < 0 { // a negative value is a huge unsigned one
+	isBelow := base < low || delta < 0 && base <= low-(delta+1) // base < low-delta, for the least delta too
+	// A negative value is a huge unsigned one. To Redis, a value so low that its
+	// distance to high overflows is above a signed field, too: so it is here.
+	if base < 0 && (!op.isSigned || op.width < 64 && high-base < 0) {
 		isAbove, isBelow = true, false
 	}
 	sum = base + delta
