@@ -97,6 +97,10 @@ type hello struct {
 	isDraining bool
 	hasRoom    bool
 	syncMicros uint64        // how long its disk takes for one synced write, smoothed
+	rttMillis  uint64        // there and back to the nearest other node, smoothed
+	stamp      uint64        // the sender's monotonic clock
+	echo       uint64        // the newest stamp of the receiver that the sender has
+	held       uint64        // milliseconds that it has had it; with echo 0 there is none
 	leads      []leadership  // groups that it leads
 	lost       []lostReplica // copies that it lost and wants replaced
 }
@@ -159,8 +163,9 @@ func appendBroadcastItem(b []byte, system flotilla.System, message []byte) []byt
 	return appendLengthAnd(append(b, itemBroadcast, byte(system)), message)
 }
 
-// appendHello: directory version, flags (1 draining, 2 room), sync micros, then
-// two lists (count, then items): group, term and next replica id of what is led, group and replica lost.
+// appendHello: directory version, flags (1 draining, 2 room), sync micros, round
+// trip millis, stamp, echo, held, then two lists (count, then items): group, term
+// and next replica id of what is led, group and replica lost.
 func appendHello(b []byte, h *hello) []byte {
 	flags := uint64(0)
 	if h.isDraining {
@@ -169,7 +174,7 @@ func appendHello(b []byte, h *hello) []byte {
 	if h.hasRoom {
 		flags |= 2
 	}
-	b = appendUvarints(append(b, itemHello), h.directory, flags, h.syncMicros, uint64(len(h.leads)))
+	b = appendUvarints(append(b, itemHello), h.directory, flags, h.syncMicros, h.rttMillis, h.stamp, h.echo, h.held, uint64(len(h.leads)))
 	for _, l := range h.leads {
 		b = appendUvarints(b, uint64(l.group), l.term, uint64(l.next))
 	}
@@ -273,7 +278,8 @@ func (in *frameBytes) hello() *hello {
 	h := &hello{directory: in.uvarint()}
 	flags := in.uvarint()
 	h.isDraining, h.hasRoom = flags&1 != 0, flags&2 != 0
-	h.syncMicros = in.uvarint()
+	h.syncMicros, h.rttMillis = in.uvarint(), in.uvarint()
+	h.stamp, h.echo, h.held = in.uvarint(), in.uvarint(), in.uvarint()
 	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
 		h.leads = append(h.leads, leadership{group: in.group(), term: in.uvarint(), next: flotilla.ReplicaID(in.uvarint())})
 	}

@@ -111,6 +111,8 @@ type peer struct {
 	heardTick uint64 // 0: never
 	wasAlive  bool
 	hello     hello
+	helloAt   flotilla.Millis // when hello came
+	rttMillis float64         // there and back, smoothed; 0 before it was measured
 }
 
 // readyGroup is a group with its work of a turn.

@@ -134,7 +134,11 @@ func (n *Node) receiveHello(p *peer, h *hello) {
 	if p.hello.isDraining != h.isDraining {
 		n.isChanged = true
 	}
-	p.hello = *h
+	p.hello, p.helloAt = *h, n.mono
+	if h.echo > 0 {
+		rtt := max(0, float64(n.mono)-float64(h.echo)-float64(h.held))
+		p.rttMillis = 0.7*p.rttMillis + 0.3*rtt
+	}
 	for _, l := range h.leads {
 		n.noteFloor(p.id, l)
 		if n.hosted[l.group] == nil {

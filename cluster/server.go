@@ -116,6 +116,7 @@ func (s *Server) Run(ctx context.Context) error {
 			ticked = true
 		}
 		if ticked {
+			s.node.setClock(s.clock())
 			s.node.Tick()
 		}
 		last = s.take(last)
@@ -132,6 +133,7 @@ func (s *Server) Run(ctx context.Context) error {
 // turn hands the node what has arrived, and carries out what it asks of the shell.
 func (s *Server) turn(in *inbox) error {
 	n := s.node
+	n.setClock(s.clock())
 	for _, f := range in.frames {
 		n.receive(f)
 	}
@@ -144,7 +146,7 @@ func (s *Server) turn(in *inbox) error {
 	for _, c := range in.cancels {
 		n.cancel(c)
 	}
-	if err := n.Turn(Clock{Wall: flotilla.Millis(time.Now().UnixMilli()), Mono: s.mono()}); err != nil {
+	if err := n.Turn(s.clock()); err != nil {
 		return err
 	}
 	for _, job := range n.snapshots {
@@ -186,6 +188,10 @@ func (s *Server) noteGathering() {
 	if missed {
 		s.poke()
 	}
+}
+
+func (s *Server) clock() Clock {
+	return Clock{Wall: flotilla.Millis(time.Now().UnixMilli()), Mono: s.mono()}
 }
 
 func (s *Server) mono() flotilla.Millis {

@@ -67,7 +67,8 @@ func (n *Node) Tick() {
 
 // sayHello tells all other nodes how this one is.
 func (n *Node) sayHello() {
-	h := hello{directory: n.directory.Version, isDraining: n.isDraining, hasRoom: n.hasRoom, syncMicros: uint64(n.syncMicros)}
+	h := hello{directory: n.directory.Version, isDraining: n.isDraining, hasRoom: n.hasRoom, syncMicros: uint64(n.syncMicros),
+		rttMillis: n.rttMillis(), stamp: uint64(n.mono)}
 	for _, g := range n.order {
 		if g.group.IsLeader() {
 			l := leadership{group: g.id, term: g.group.Term()}
@@ -82,8 +83,21 @@ func (n *Node) sayHello() {
 	}
 	slices.SortFunc(h.lost, func(a, b lostReplica) int { return int(a.group) - int(b.group) })
 	for _, p := range n.peerOrder {
+		h.echo, h.held = p.hello.stamp, uint64(n.mono-p.helloAt)
 		p.frame = appendHello(p.frame, &h)
 	}
+}
+
+// rttMillis returns how long the way to the nearest live node and back takes.
+func (n *Node) rttMillis() uint64 {
+	nearest := 0.0
+	isKnown := false
+	for _, p := range n.peerOrder {
+		if n.isAlive(p.id) && (!isKnown || p.rttMillis < nearest) {
+			nearest, isKnown = p.rttMillis, true
+		}
+	}
+	return uint64(nearest)
 }
 
 // checkRoom finds out whether entries should say that a disk is nearly full.
@@ -166,31 +180,29 @@ func (n *Node) drains(id flotilla.NodeID) bool {
 	return p != nil && p.hello.isDraining
 }
 
-// slowFactor and slowMicros say when a node's disk is slow enough that others
-// should lead: this many times slower than the fastest live node's, and at least this slow.
+// A node is slow, and others should lead, if its disk or its links are this many
+// times slower than the fastest live node's, and at least this slow.
 const (
-	slowFactor = 8
-	slowMicros = 50_000
+	slowFactor     = 8
+	slowMicros     = 50_000 // for a synced write
+	slowLinkMillis = 120    // there and back
 )
 
-// isSlow reports whether a node's disk is much slower than another's.
+// isSlow reports whether a node's disk or links are much slower than another's.
 func (n *Node) isSlow(id flotilla.NodeID) bool {
-	of := func(id flotilla.NodeID) uint64 {
-		if id == n.cfg.Self {
-			return uint64(n.syncMicros)
-		}
-		return n.peers[id].hello.syncMicros
-	}
-	fastest := uint64(n.syncMicros)
+	disk, link := uint64(n.syncMicros), n.rttMillis()
+	fastestDisk, fastestLink := disk, link
 	for _, p := range n.peerOrder {
 		if n.isAlive(p.id) {
-			fastest = min(fastest, p.hello.syncMicros)
+			fastestDisk, fastestLink = min(fastestDisk, p.hello.syncMicros), min(fastestLink, p.hello.rttMillis)
 		}
 	}
-	if id != n.cfg.Self && n.peers[id] == nil {
+	if p := n.peers[id]; p != nil {
+		disk, link = p.hello.syncMicros, p.hello.rttMillis
+	} else if id != n.cfg.Self {
 		return false
 	}
-	return of(id) > slowMicros && of(id) > slowFactor*fastest
+	return disk > slowMicros && disk > slowFactor*fastestDisk || link > slowLinkMillis && link > slowFactor*fastestLink
 }
 
 // candidates returns the nodes whose voting copy of a group that we lead is close behind.

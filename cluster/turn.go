@@ -17,7 +17,7 @@ const maxRounds = 4
 // Turn does all that can be done now. An error is final: the disk failed, or what
 // is on it is damaged.
 func (n *Node) Turn(now Clock) error {
-	n.wall, n.mono = max(now.Wall, n.wall), now.Mono
+	n.setClock(now)
 	n.counters.turns++
 	if n.failure != nil {
 		return n.failure
@@ -38,6 +38,9 @@ func (n *Node) Turn(now Clock) error {
 	n.flush()
 	return nil
 }
+
+// setClock tells the time; frames that are received next came at that time.
+func (n *Node) setClock(now Clock) { n.wall, n.mono = max(now.Wall, n.wall), now.Mono }
 
 // dispatchRoutes makes parcels of what waits for groups.
 func (n *Node) dispatchRoutes() {
