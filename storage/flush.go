@@ -19,6 +19,7 @@ type dirty struct {
 	bytes    int       // in active tables
 	logBytes int       // appended since the last freeze
 	since    time.Time // of the oldest change, zero if none
+	isNew    bool      // something changed since the flusher's last check
 	flushed  sync.Cond // broadcast when active tables were frozen, and when a flush ended
 	wake     chan struct{}
 }
@@ -27,6 +28,7 @@ type dirty struct {
 func (d *Disk) noteDirty(grown int) {
 	d.dirty.mu.Lock()
 	d.dirty.bytes += grown
+	d.dirty.isNew = true
 	isFull := d.dirty.bytes >= d.opts.DirtyBytes
 	if d.dirty.since.IsZero() && !d.opts.Synchronous {
 		d.dirty.since = time.Now()
@@ -69,9 +71,12 @@ func (d *Disk) waitForFlusher() {
 	}
 }
 
-// forgetChecks is after how many checks in a row that found nothing new the memory
-// that only makes gets faster is given back.
-const forgetChecks = 4
+// After how many checks in a row that found nothing new, what waits is written, and
+// then the memory that only makes gets faster is given back.
+const (
+	flushChecks  = 1
+	forgetChecks = 2
+)
 
 // runFlusher is the one goroutine of a Disk; Close ends it.
 func (d *Disk) runFlusher(ctx context.Context) {
@@ -86,18 +91,18 @@ func (d *Disk) runFlusher(ctx context.Context) {
 			d.Flush()
 		case <-check.C:
 			d.dirty.mu.Lock()
-			isIdle := d.dirty.since.IsZero()
-			isOld := !isIdle && time.Since(d.dirty.since) >= d.opts.FlushAge
-			d.dirty.mu.Unlock()
-			if isOld {
-				d.Flush()
-			}
 			idle++
-			if !isIdle {
-				idle = 0
+			if d.dirty.isNew {
+				d.dirty.isNew, idle = false, 0
+			}
+			isDue := !d.dirty.since.IsZero() && (idle >= flushChecks || time.Since(d.dirty.since) >= d.opts.FlushAge)
+			d.dirty.mu.Unlock()
+			if isDue {
+				d.Flush()
 			}
 			if idle == forgetChecks {
 				d.forgetClean()
+				d.opts.Quiet()
 			}
 		}
 	}

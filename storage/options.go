@@ -18,6 +18,10 @@ type Options struct {
 	// from; nil means to print the reason and end the process with status 1.
 	Exit func(err error)
 
+	// Quiet is called once each time that nothing has changed for a while and the Disk
+	// has let go of memory: the time to collect it. Nil means nothing to do.
+	Quiet func()
+
 	// DirtyBytes bounds what the states of all groups hold in memory before it is
 	// written to Pebble; zero means 64 MiB. While that is being written as much again
 	// may gather, and half more; then Commit waits for the disk.
@@ -70,6 +74,9 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.BallastBytes, 64<<20)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Quiet == nil {
+		o.Quiet = func() {}
 	}
 	if o.Exit == nil {
 		log := o.Log

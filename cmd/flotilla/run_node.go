@@ -96,6 +96,7 @@ func (n *node) storageOptions() storage.Options {
 	bytes := n.config.MemoryBytes
 	return storage.Options{
 		Log:             n.log,
+		Quiet:           debug.FreeOSMemory,
 		StateCacheBytes: bytes / 8,
 		LogCacheBytes:   bytes / 64,
 		LogTableBytes:   uint64(min(bytes/32, 16<<20)),

@@ -1,0 +1,45 @@
+package storage
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"flotilla/consensus"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// When nothing changes any more, what waits is written, and memory is given back:
+// within a minute, and once for each quiet time.
+func TestMemoryIsGivenBackInAQuietTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opts, quiet := testOptions(t, vfs.NewCrashableMem()), 0
+		opts.Quiet = func() { quiet++ }
+		d := mustOpen(t, "node", opts)
+		must(t, d.Create(consensus.Replica{Group: 1, ID: 1}, nil))
+		s := d.State(1).(*groupState)
+		for round := range 2 {
+			for range 30 { // busy for longer than changes wait
+				<-time.After(5 * time.Second)
+				s.Set([]byte("a"), []byte("1"))
+				s.Commit(consensus.Mark{Index: s.Mark().Index + 1, Term: 1})
+			}
+			if quiet != round {
+				t.Fatalf("round %d: memory was given back %d times, under load too", round, quiet)
+			}
+			<-time.After(59 * time.Second)
+			synctest.Wait()
+			if s.Durable() != s.Mark().Index || s.layers.Load().clean != nil || quiet != round+1 {
+				t.Fatalf("round %d: durable up to %d of %d, clean %v, given back %d times", round,
+					s.Durable(), s.Mark().Index, s.layers.Load().clean != nil, quiet)
+			}
+			<-time.After(time.Hour)
+			synctest.Wait()
+			if quiet != round+1 {
+				t.Fatalf("given back %d times in %d quiet times", quiet, round+1)
+			}
+		}
+		must(t, d.Close())
+	})
+}
