@@ -265,20 +265,40 @@ func (s *Session) AddWatch(keys [][]byte) error {
 }
 
 // AddExec puts a transaction into the run, which must be empty: the commands are
-// carried out at once, in the group of slot, if no watched key has changed.
+// carried out at once, in the group of slot, if no watched key has changed. One
+// that only reads, and watches nothing, is a read of the session's level.
 func (s *Session) AddExec(slot flotilla.Slot, watches []Watch, commands [][][]byte) error {
 	group := groupOf(s.host.Topology(), slot)
 	if group == flotilla.Directory {
 		return flotilla.Refused(flotilla.NoQuorum, "no group serves the slot yet")
 	}
-	s.isRead = false
+	isLong := false
+	s.isRead, isLong = onlyReads(watches, commands)
 	s.arena = EncodeExec(s.arena, watches, commands)
 	if len(s.arena) > MaxCommandBytes {
 		s.arena = s.arena[:0]
 		return ErrTooLarge
 	}
-	s.asked = append(s.asked, s.send(group, 0))
+	to := s.send(group, 0)
+	s.calls[to.call].IsLong = isLong
+	s.asked = append(s.asked, to)
 	return nil
+}
+
+// onlyReads reports whether one view can answer a transaction, and whether that
+// may take long. Random choices need an entry, whose index is their seed.
+func onlyReads(watches []Watch, commands [][][]byte) (isRead, isLong bool) {
+	if len(watches) > 0 || len(commands) == 0 {
+		return false, false
+	}
+	for _, args := range commands {
+		c := Find(args)
+		if c == nil || c.Flags&Write != 0 || c.Flags&Random != 0 {
+			return false, false
+		}
+		isLong = isLong || c.Flags&Long != 0
+	}
+	return true, isLong
 }
 
 // Do sends the run and returns when each command has its reply or failure.

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -213,6 +214,47 @@ func TestNoGroupYet(t *testing.T) {
 		if got := do(t, s, command); !strings.HasPrefix(got, "refused: no majority") {
 			t.Errorf("%s: %s", command, got)
 		}
+	}
+}
+
+// A transaction that only reads is a read of the session's level: of one view.
+func TestReadingTransactions(t *testing.T) {
+	cluster := redistest.New(1, 1)
+	defer cluster.Close()
+	var last flotilla.Call
+	cluster.Fail = func(call *flotilla.Call) error {
+		last = *call
+		return nil
+	}
+	s := store.NewSession(cluster.Host(1))
+	s.Level = flotilla.Eventual
+	for _, c := range []struct {
+		commands     string
+		watches      []store.Watch
+		isRead, long bool
+	}{
+		{"get a;strlen a", nil, true, false},
+		{"get a;keys *", nil, true, true},
+		{"get a;set a 1", nil, false, false},
+		{"get a;srandmember s 2", nil, false, false},
+		{"get a", []store.Watch{{Key: []byte("b")}}, false, false},
+	} {
+		var commands [][][]byte
+		for line := range strings.SplitSeq(c.commands, ";") {
+			commands = append(commands, bytes.Fields([]byte(line)))
+		}
+		if err := s.AddExec(flotilla.SlotOf([]byte("a")), c.watches, commands); err != nil {
+			t.Fatal(err)
+		}
+		s.Do(context.Background())
+		reply, err := s.Reply(0)
+		if err != nil || len(store.Items(reply)) != len(commands) {
+			t.Errorf("%s: %q, %v", c.commands, reply, err)
+		}
+		if last.IsRead != c.isRead || last.IsLong != c.long || len(last.Commands) != 1 || last.Level != flotilla.Eventual {
+			t.Errorf("%s: %+v", c.commands, last)
+		}
+		s.Reset()
 	}
 }
 

@@ -232,14 +232,16 @@ func (c *call) unknown() {
 }
 
 // exec carries out a MULTI body: nothing if a watched key changed, else every
-// command, whether or not those before it failed.
+// command, whether or not those before it failed. A read may carry out one that
+// only reads: run refuses everything else.
 func (c *call) exec(d *decoder) {
-	if c.tx == nil {
-		c.err("ERR a read may not change anything")
+	isChanged := false
+	watches := d.count()
+	if c.tx == nil && watches > 0 {
+		c.err("ERR a read may not watch")
 		return
 	}
-	isChanged := false
-	for range d.count() {
+	for range watches {
 		key := d.bytes()
 		version := d.uvarint()
 		if it := c.load(key); it.version != version {
@@ -259,7 +261,7 @@ func (c *call) exec(d *decoder) {
 		c.nullArray()
 		return
 	}
-	if c.tx.NoRoom && slices.ContainsFunc(bodies, grows) {
+	if c.tx != nil && c.tx.NoRoom && slices.ContainsFunc(bodies, grows) {
 		c.err(errNoRoom)
 		return
 	}

@@ -149,12 +149,17 @@ func TestManyExpireAtOnce(t *testing.T) {
 // TestReadRefusesWrites keeps a write from the read path from touching a view.
 func TestReadRefusesWrites(t *testing.T) {
 	l := newLab()
-	for _, command := range [][]byte{
-		Encode(nil, toBytes([]string{"SET", "k", "v"})),
-		EncodeExec(nil, nil, [][][]byte{toBytes([]string{"GET", "k"})}),
+	set, get := toBytes([]string{"SET", "k", "v"}), toBytes([]string{"GET", "k"})
+	for _, c := range []struct {
+		command []byte
+		want    string
+	}{
+		{Encode(nil, set), "ERR a read may not change anything"},
+		{EncodeExec(nil, nil, [][][]byte{get, set, get}), "[nil ERR a read may not change anything nil]"},
+		{EncodeExec(nil, []Watch{{Key: []byte("k")}}, [][][]byte{get}), "ERR a read may not watch"},
 	} {
-		if got := readable(l.read(command)); got != "ERR a read may not change anything" {
-			t.Errorf("%q: %s", command, got)
+		if got := readable(l.read(c.command)); got != c.want {
+			t.Errorf("%q: %s", c.command, got)
 		}
 	}
 }
