@@ -175,9 +175,9 @@ func (c *conn) misread(err error) {
 	case errors.Is(err, errTooLarge):
 		c.fail(nil, err.Error())
 		c.tx.spoil()
-	case errors.Is(err, errCrossProtocol):
+	case errors.Is(err, errCrossProtocol), errors.Is(err, errTLS):
 		c.server.counters.crossProtocol.Add(1)
-		c.server.Log.Warn("connection spoke http and was dropped", "client", c.socket.RemoteAddr().String())
+		c.server.logDrop(err, c.socket.RemoteAddr())
 		c.isLeaving = true
 	default:
 		c.server.counters.protocolErrors.Add(1)

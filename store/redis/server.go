@@ -50,6 +50,7 @@ type Server struct {
 
 	counters  counters
 	lastID    atomic.Uint64
+	lastDrop  atomic.Int64 // Unix milliseconds of the last line of logDrop
 	isClosing atomic.Bool
 	hard      context.Context // ends when connections may not finish what they do
 	giveUp    context.CancelFunc
@@ -214,6 +215,19 @@ func (s *Server) admit(socket net.Conn) {
 		delete(s.conns, c.id)
 		s.mu.Unlock()
 	}()
+}
+
+// dropLogEvery is how often logDrop speaks at most, in milliseconds: whoever
+// speaks the wrong protocol tends to try again and again.
+const dropLogEvery = 1000
+
+// logDrop tells of a connection that spoke another protocol, and never what it said.
+func (s *Server) logDrop(why error, client net.Addr) {
+	now, last := time.Now().UnixMilli(), s.lastDrop.Load()
+	if now-last < dropLogEvery || !s.lastDrop.CompareAndSwap(last, now) {
+		return
+	}
+	s.Log.Info("a connection spoke another protocol and was closed", "err", why, "client", client.String(), "so_far", s.counters.crossProtocol.Load())
 }
 
 // all returns the open connections, in no order.

@@ -27,6 +27,13 @@ var errTooLarge = fmt.Errorf("ERR command is too large: at most %d bytes", store
 // possibly made to by a web page. The connection is dropped without a word.
 var errCrossProtocol = errors.New("HTTP on the store's port")
 
+// errTLS means that a connection begins with a TLS handshake, and this port
+// speaks none. No answer of ours would be understood.
+var errTLS = errors.New("TLS on the store's port")
+
+// tlsHandshake is the first byte of a connection that speaks TLS.
+const tlsHandshake = 0x16
+
 // protocolError is the end of a connection: after it nobody knows where the next
 // command begins.
 type protocolError string
@@ -106,6 +113,9 @@ func (p *parser) command() ([][]byte, error) {
 	for p.left == 0 {
 		if p.next == len(p.buf) {
 			return nil, nil
+		}
+		if p.buf[p.next] == tlsHandshake { // a whole line may never come
+			return nil, errTLS
 		}
 		if p.buf[p.next] != '*' {
 			if args, isWhole, err := p.inline(); !isWhole || err != nil || len(args) > 0 {
