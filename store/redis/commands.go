@@ -180,7 +180,8 @@ func cmdTime(r *request) {
 }
 
 // cmdWait answers at once: an acknowledged write is on the disks of a majority,
-// that is, of its leader and of so many replicas. More can not be waited for.
+// that is, of its leader and of so many replicas. More can not be waited for, as
+// no node but the leader learns which followers have it later: docs/limits.md.
 func cmdWait(r *request) {
 	_, ok := r.int(1)
 	if !ok {
