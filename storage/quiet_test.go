@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,4 +43,35 @@ func TestMemoryIsGivenBackInAQuietTime(t *testing.T) {
 		}
 		must(t, d.Close())
 	})
+}
+
+// What was flushed must not stay in memory: it is as large as all that was written
+// in a minute.
+func TestFlushedBatchIsGivenBack(t *testing.T) {
+	const size = 24 << 20
+	opts := testOptions(t, vfs.Default)
+	opts.TailBytes = 1
+	d := mustOpen(t, t.TempDir(), opts)
+	must(t, d.Create(consensus.Replica{Group: 1, ID: 1}, nil))
+	before := heapBytes()
+	s := d.State(1)
+	for i := range size >> 20 {
+		s.Set([]byte{byte(i)}, make([]byte, 1<<20))
+	}
+	s.Commit(consensus.Mark{Index: 1, Term: 1})
+	d.Flush()
+	d.forgetClean()
+	if after := heapBytes(); after > before+size/2 {
+		t.Errorf("%d MB are left of %d", (after-before)>>20, size>>20)
+	}
+	must(t, d.Close())
+}
+
+// heapBytes returns what the heap holds that is in use.
+func heapBytes() int64 {
+	runtime.GC()
+	runtime.GC() // the first empties pools into their second halves
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
 }
