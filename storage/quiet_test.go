@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"encoding/binary"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -55,8 +56,8 @@ func TestFlushedBatchIsGivenBack(t *testing.T) {
 	must(t, d.Create(consensus.Replica{Group: 1, ID: 1}, nil))
 	before := heapBytes()
 	s := d.State(1)
-	for i := range size >> 20 {
-		s.Set([]byte{byte(i)}, make([]byte, 1<<20))
+	for i := range size >> 12 {
+		s.Set(binary.BigEndian.AppendUint32(nil, uint32(i)), make([]byte, 4<<10))
 	}
 	s.Commit(consensus.Mark{Index: 1, Term: 1})
 	d.Flush()
