@@ -73,6 +73,7 @@ func (f *fleet) catchUp(node flotilla.NodeID, addresses []string) {
 	p := startProbes(f.t, others(addresses, node))
 	pass(300 * time.Millisecond) // the probes' rhythm before
 	target := f.applied(node%3 + 1)
+	f.logKept()
 	began := time.Now()
 	f.fault(supervisor.Restart, node)
 	at := f.node(node).HTTPAddr
@@ -97,6 +98,25 @@ func (f *fleet) catchUp(node flotilla.NodeID, addresses []string) {
 	pass(300 * time.Millisecond)
 	p.finish()
 	f.waitEqual(20 * time.Second)
+}
+
+// logKept logs who leads what, and how much log each node that answers still has:
+// a node whose next entry is not in the leader's needs a snapshot.
+func (f *fleet) logKept() {
+	f.t.Helper()
+	o, err := f.status()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, n := range o.Nodes {
+		s, err := ask(n.HTTPAddr)
+		if err != nil {
+			continue
+		}
+		for _, g := range s.Groups {
+			f.t.Logf("%s, %s of %v in term %d: log from %d to %d, state durable at %d", n.Name, g.Role, g.Group, g.Term, g.First, g.Last, g.Durable)
+		}
+	}
 }
 
 // applied returns the index that a node has applied, by group.
