@@ -16,6 +16,11 @@ func labWithout(t *testing.T, setUp ...func(*Server)) *lab {
 		t.Groups[1].Leader = 1
 	})
 	l.Host(3).IsDeaf.Store(true)
+	for _, addr := range l.addrs { // a door hears nothing before it serves
+		c := dialRaw(t, addr)
+		c.do("ping")
+		_ = c.Close()
+	}
 	return l
 }
 

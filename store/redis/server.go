@@ -139,6 +139,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	s.once.Do(s.start)
 	s.mu.Lock()
 	s.listeners[listener] = true
+	if s.isClosing.Load() { // Shutdown came first, and closed only what it knew
+		_ = listener.Close()
+	}
 	s.mu.Unlock()
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {

@@ -359,3 +359,20 @@ func TestWaitAnswersAtOnce(t *testing.T) {
 		_ = c.Close()
 	}
 }
+
+// A Shutdown that comes before Serve ends it all the same.
+func TestShutdownBeforeServe(t *testing.T) {
+	cluster := redistest.New(1, 1)
+	defer cluster.Close()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Host: cluster.Host(1)}
+	if err := s.Shutdown(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Serve(context.Background(), listener); err != nil {
+		t.Fatal(err)
+	}
+}
