@@ -3,6 +3,7 @@ package storage
 import (
 	"encoding/binary"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,8 +17,9 @@ import (
 // within a minute, and once for each quiet time.
 func TestMemoryIsGivenBackInAQuietTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opts, quiet := testOptions(t, vfs.NewCrashableMem()), 0
-		opts.Quiet = func() { quiet++ }
+		opts := testOptions(t, vfs.NewCrashableMem())
+		var times atomic.Int64
+		opts.Quiet = func() { times.Add(1) }
 		d := mustOpen(t, "node", opts)
 		must(t, d.Create(consensus.Replica{Group: 1, ID: 1}, nil))
 		s := d.State(1).(*groupState)
@@ -27,18 +29,19 @@ func TestMemoryIsGivenBackInAQuietTime(t *testing.T) {
 				s.Set([]byte("a"), []byte("1"))
 				s.Commit(consensus.Mark{Index: s.Mark().Index + 1, Term: 1})
 			}
-			if quiet != round {
+			if quiet := int(times.Load()); quiet != round {
 				t.Fatalf("round %d: memory was given back %d times, under load too", round, quiet)
 			}
 			<-time.After(59 * time.Second)
 			synctest.Wait()
+			quiet := int(times.Load())
 			if s.Durable() != s.Mark().Index || s.layers.Load().clean != nil || quiet != round+1 {
 				t.Fatalf("round %d: durable up to %d of %d, clean %v, given back %d times", round,
 					s.Durable(), s.Mark().Index, s.layers.Load().clean != nil, quiet)
 			}
 			<-time.After(time.Hour)
 			synctest.Wait()
-			if quiet != round+1 {
+			if quiet := int(times.Load()); quiet != round+1 {
 				t.Fatalf("given back %d times in %d quiet times", quiet, round+1)
 			}
 		}

@@ -24,7 +24,7 @@ const (
 const maxPasswordBytes = 1 << 10
 
 // defaultMemory is what a node may use if nobody says.
-const defaultMemory = "512MiB"
+const defaultMemory = "1GiB"
 
 // nodeConfig is what a node was told, checked.
 type nodeConfig struct {

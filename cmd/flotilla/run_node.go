@@ -90,18 +90,18 @@ func (n *node) openDisk() error {
 	return nil
 }
 
-// storageOptions gives the disk an eighth of the memory and less: the same shares
-// as its defaults have of 512 MiB.
+// storageOptions gives the disk a sixteenth of the memory and less for each thing: the
+// same shares as its defaults have of 1 GiB.
 func (n *node) storageOptions() storage.Options {
 	bytes := n.config.MemoryBytes
 	return storage.Options{
 		Log:             n.log,
 		Quiet:           debug.FreeOSMemory,
-		StateCacheBytes: bytes / 8,
+		StateCacheBytes: bytes / 16,
 		LogCacheBytes:   bytes / 64,
 		LogTableBytes:   uint64(min(bytes/32, 16<<20)),
 		TailBytes:       int(min(bytes/64, 8<<20)),
-		DirtyBytes:      int(min(bytes/8, 256<<20)),
+		DirtyBytes:      int(min(bytes/16, 256<<20)),
 	}
 }
 
