@@ -34,7 +34,7 @@ type Config struct {
 const (
 	maxMessageBytes     = 1 << 20
 	maxInflightMessages = 256
-	maxInflightBytes    = 32 << 20
+	maxInflightBytes    = 4 << 20
 	maxUncommittedBytes = 64 << 20
 	maxCommittedBytes   = 16 << 20
 	// MaxWaitingBytes is how much may wait on the leader for the next entry.
