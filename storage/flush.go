@@ -187,7 +187,7 @@ func (d *Disk) writeFrozen(frozen []*groupState, size int) error {
 			return err == nil
 		})
 		if err == nil {
-			l.frozen.items.Scan(func(i item) bool {
+			l.frozen.items().Scan(func(i item) bool {
 				err = addItem(batch, l.prefix, i)
 				return err == nil
 			})

@@ -167,7 +167,7 @@ type tableCursor struct {
 
 func newTableCursor(t *table, start, end []byte, isBack bool) *tableCursor {
 	c := &tableCursor{start: start, end: end, isBack: isBack}
-	c.items.Init(t.items, false)
+	c.items.Init(t.items(), false)
 	if isBack {
 		c.seekBelow(end)
 	} else {

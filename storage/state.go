@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"iter"
 	"sync"
 	"sync/atomic"
@@ -29,12 +30,20 @@ type groupState struct {
 	isWriting bool // the writer's own: it holds mu
 	dirtyFrom int  // the active table's bytes when the current write began
 	keyBuf    []byte
+	looked    lookedUp // the writer's last Get, which a Set of the same key mostly follows
 
 	isDirty    bool           // guarded by mu: committed since the last freeze
 	frozenMark consensus.Mark // the flusher's: what the frozen table is as of
 
 	durable atomic.Uint64
 	failure stickyError
+}
+
+// lookedUp is where a key was found: in a table that may have been frozen since.
+type lookedUp struct {
+	table *table
+	cell  *cell
+	key   []byte
 }
 
 var _ consensus.State = (*groupState)(nil)
@@ -60,7 +69,13 @@ func newGroupState(d *Disk, group flotilla.GroupID, epoch uint32, mark consensus
 
 // Get returns the value of key; see flotilla.Reader.
 func (s *groupState) Get(key []byte) ([]byte, bool) {
-	value, ok, keep, err := s.layers.Load().get(s.disk.state, key, s.keyBuf)
+	l := s.layers.Load()
+	if c := l.active.index[string(key)]; c != nil {
+		s.looked.table, s.looked.cell = l.active, c
+		s.looked.key = append(s.looked.key[:0], key...)
+		return c.value, !c.isGone
+	}
+	value, ok, keep, err := l.get(s.disk.state, key, s.keyBuf)
 	s.keyBuf = keep
 	if err != nil {
 		s.fail(err)
@@ -79,13 +94,22 @@ func (s *groupState) ScanBack(start, end []byte) iter.Seq2[[]byte, []byte] {
 }
 
 // Set writes a key.
-func (s *groupState) Set(key, value []byte) { s.write().set(key, value) }
+func (s *groupState) Set(key, value []byte) {
+	active, value := s.write(), copied(value)
+	if s.looked.table == active && bytes.Equal(s.looked.key, key) && active.replace(s.looked.cell, value, false) {
+		return
+	}
+	active.put(key, value, false)
+}
 
 // Delete deletes a key.
 func (s *groupState) Delete(key []byte) { s.write().delete(key) }
 
 // DeleteRange deletes start <= key < end.
-func (s *groupState) DeleteRange(start, end []byte) { s.write().deleteRange(start, end) }
+func (s *groupState) DeleteRange(start, end []byte) {
+	s.looked = lookedUp{} // its cell may be among those that go
+	s.write().deleteRange(start, end)
+}
 
 func (s *groupState) write() *table {
 	if !s.isWriting {

@@ -2,6 +2,8 @@ package storage
 
 import (
 	"bytes"
+	"slices"
+	"sync"
 	"unsafe"
 
 	"github.com/tidwall/btree"
@@ -21,16 +23,19 @@ import (
 //
 // A table has one writer. clone is cheap: the trees copy their nodes on write.
 //
-// The tree keeps the order. A walk down a large one costs a cache miss a step, so a
-// hash index beside it answers Get, and a new value for a known key goes into the
-// item's cell: the tree is walked only for keys that it does not have. Cells that a
-// clone can see, those of an earlier era, are replaced instead of written to.
+// A hash index answers Get, and a new value for a known key goes into the item's
+// cell. Cells that a clone can see, those of an earlier era, are replaced instead of
+// written to. The tree keeps the order, and a walk down a large one costs a cache miss
+// a step, so new items only gather in unsorted, until somebody asks for an order.
 type table struct {
-	items *btree.BTreeG[item]
 	index map[string]*cell // nil in a clone: it looks into the tree
 	era   int              // how often the table was cloned
 	spans *btree.BTreeG[span]
 	bytes int // about what it costs in memory
+
+	ordering sync.Mutex // readers, who keep the writer out, may ask for the order at the same time
+	tree     *btree.BTreeG[item]
+	unsorted []item // not in the tree yet; of two with one key the later counts
 }
 
 // item is a key and where its newest value is.
@@ -61,7 +66,7 @@ func newTable() *table {
 	options := btree.Options{NoLocks: true}
 	return &table{
 		index: map[string]*cell{},
-		items: btree.NewBTreeGOptions(func(a, b item) bool {
+		tree: btree.NewBTreeGOptions(func(a, b item) bool {
 			return bytes.Compare(a.key, b.key) < 0
 		}, options),
 		spans: btree.NewBTreeGOptions(func(a, b span) bool {
@@ -74,20 +79,40 @@ func newTable() *table {
 // must keep the writer out for the moment.
 func (t *table) clone() *table {
 	t.era++
-	return &table{items: t.items.Copy(), spans: t.spans.Copy(), bytes: t.bytes}
+	return &table{tree: t.items().Copy(), spans: t.spans.Copy(), bytes: t.bytes}
+}
+
+// items returns the items in order. It may be called by the writer, and by any
+// number of readers while the writer is kept out.
+func (t *table) items() *btree.BTreeG[item] {
+	t.ordering.Lock()
+	defer t.ordering.Unlock()
+	if len(t.unsorted) == 0 {
+		return t.tree
+	}
+	slices.SortStableFunc(t.unsorted, func(a, b item) int { return bytes.Compare(a.key, b.key) })
+	for _, i := range t.unsorted {
+		t.tree.Load(i) // what comes in order is not searched for a place
+	}
+	t.unsorted = nil
+	return t.tree
 }
 
 // writable returns a copy that can be written to.
 func (t *table) writable() *table {
 	w := newTable()
-	t.items.Scan(func(i item) bool {
+	t.items().Scan(func(i item) bool {
 		w.put(i.key, i.value, i.isGone)
 		return true
 	})
 	return w
 }
 
-func (t *table) isEmpty() bool { return t.items.Len() == 0 && t.spans.Len() == 0 }
+func (t *table) isEmpty() bool {
+	t.ordering.Lock()
+	defer t.ordering.Unlock()
+	return len(t.unsorted) == 0 && t.tree.Len() == 0 && t.spans.Len() == 0
+}
 
 // find returns the value of a key, if this table has an opinion about it.
 func (t *table) find(key []byte) (value []byte, isGone, ok bool) {
@@ -102,7 +127,7 @@ func (t *table) cellOf(key []byte) *cell {
 	if t.index != nil {
 		return t.index[string(key)]
 	}
-	found, _ := t.items.Get(lookup(key))
+	found, _ := t.items().Get(lookup(key))
 	return found.cell
 }
 
@@ -124,17 +149,15 @@ func (s span) contains(key []byte) bool {
 	return bytes.Compare(s.start, key) <= 0 && (s.end == nil || bytes.Compare(key, s.end) < 0)
 }
 
-func (t *table) set(key, value []byte) {
-	t.put(key, append(make([]byte, 0, len(value)), value...), false)
-}
+func (t *table) set(key, value []byte) { t.put(key, copied(value), false) }
+
+func copied(value []byte) []byte { return append(make([]byte, 0, len(value)), value...) }
 
 func (t *table) delete(key []byte) { t.put(key, nil, true) }
 
 func (t *table) put(key, value []byte, isGone bool) {
 	c := t.index[string(key)]
-	if c != nil && c.era == t.era {
-		t.bytes += len(value) - len(c.value)
-		c.value, c.isGone = value, isGone
+	if t.replace(c, value, isGone) {
 		return
 	}
 	if c != nil {
@@ -142,15 +165,25 @@ func (t *table) put(key, value []byte, isGone bool) {
 	}
 	c = &cell{value: value, era: t.era, isGone: isGone}
 	key = bytes.Clone(key)
-	t.items.Set(item{key: key, cell: c})
-	// The index shares the key's bytes with the tree; nobody changes them.
+	t.unsorted = append(t.unsorted, item{key: key, cell: c})
+	// The index shares the key's bytes with the item; nobody changes them.
 	t.index[unsafe.String(unsafe.SliceData(key), len(key))] = c
 	t.bytes += len(key) + len(value) + itemOverhead
 }
 
+// replace puts a new value into a cell of this table, unless a clone can see it.
+func (t *table) replace(c *cell, value []byte, isGone bool) bool {
+	if c == nil || c.era != t.era {
+		return false
+	}
+	t.bytes += len(value) - len(c.value)
+	c.value, c.isGone = value, isGone
+	return true
+}
+
 // drop removes an item without leaving a note.
 func (t *table) drop(key []byte) {
-	if old, ok := t.items.Delete(lookup(key)); ok {
+	if old, ok := t.items().Delete(lookup(key)); ok {
 		delete(t.index, string(key))
 		t.bytes -= len(old.key) + len(old.value) + itemOverhead
 	}
@@ -168,7 +201,7 @@ func (t *table) deleteRange(start, end []byte) {
 
 // collect returns the items in a range; the tree must not change under a scan.
 func (t *table) collect(start, end []byte) (in []item) {
-	t.items.Ascend(lookup(start), func(i item) bool {
+	t.items().Ascend(lookup(start), func(i item) bool {
 		if end != nil && bytes.Compare(i.key, end) >= 0 {
 			return false
 		}
