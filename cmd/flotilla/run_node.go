@@ -192,10 +192,11 @@ func (n *node) serve(ctx context.Context) error {
 	defer stopOuter()
 	context.AfterFunc(failed, stopOuter)
 	n.door = &redis.Server{Host: n.server, Password: n.config.Password, Version: version(),
-		HasRoom: n.disk.Room, DiskBytes: func() uint64 { return n.disk.Stats().StateBytes }, Log: n.log}
+		HasRoom: n.disk.Room, DiskBytes: func() uint64 { return n.disk.Stats().StateBytes }, CPUSeconds: cpuSeconds, Log: n.log}
 	var doors errgroup.Group
 	parts.Go(func() error { return n.server.Run(inner) })
 	parts.Go(func() error { return n.transport.Run(inner, n.server) })
+	parts.Go(func() error { return adaptProcessors(inner) })
 	doors.Go(func() error { return n.door.Serve(outer, n.storeAt) })
 	doors.Go(func() error { return console.Serve(outer, n.httpAt, console.Handler(n.consoleOptions()), n.log) })
 	<-outer.Done()

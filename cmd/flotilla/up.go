@@ -173,6 +173,9 @@ func nodeCommand(exe, memory string, l supervisor.Launch) *exec.Cmd {
 	return cmd
 }
 
-// processorShare is how many processors a node of a fleet uses: the nodes share one
-// machine, and each thread more than there are processors only costs wake-ups.
-func processorShare(nodes int) int { return (runtime.NumCPU() + nodes - 1) / nodes }
+// processorShare is how many processors a node of a fleet may use at most: the nodes
+// share one machine. Two at least, where there are two: see adaptProcessors.
+func processorShare(nodes int) int {
+	processors := runtime.NumCPU()
+	return max((processors+nodes-1)/nodes, min(2, processors))
+}

@@ -141,8 +141,11 @@ func infoReplication(s *Server, _ *request, b *strings.Builder) {
 	lines(b, "role", "master", "connected_slaves", 0, "master_replid", s.runID, "flotilla_groups_led", leads)
 }
 
-func infoCPU(_ *Server, _ *request, b *strings.Builder) {
-	user, system := cpuSeconds()
+func infoCPU(s *Server, _ *request, b *strings.Builder) {
+	var user, system float64
+	if s.CPUSeconds != nil {
+		user, system = s.CPUSeconds()
+	}
 	fmt.Fprintf(b, "used_cpu_sys:%.6f\r\nused_cpu_user:%.6f\r\n", system, user)
 }
 

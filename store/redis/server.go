@@ -29,10 +29,11 @@ type Server struct {
 	MaxClients int
 	// Version is Flotilla's, shown by INFO.
 	Version string
-	// HasRoom, if set, says whether the disk still takes data, and DiskBytes how
-	// much it holds, for INFO.
-	HasRoom   func() bool
-	DiskBytes func() uint64
+	// HasRoom, if set, says whether the disk still takes data; DiskBytes how much it
+	// holds, and CPUSeconds what the process has used, for INFO.
+	HasRoom    func() bool
+	DiskBytes  func() uint64
+	CPUSeconds func() (user, system float64)
 	// Log may be nil.
 	Log *slog.Logger
 
