@@ -2,7 +2,8 @@
 // what that cost. Store speaks the Redis protocol to any server that does.
 //
 // Read in this order: store.go (what to measure, and the closed loop), command.go
-// (which commands are sent), resp.go (the client), report.go.
+// (which commands are sent), resp.go (the client), report.go, compare.go (two servers
+// in turn).
 //
 // How it measures. Each connection has one goroutine that sends a batch (one
 // command, or a pipeline), waits for all replies and sends the next: a closed

@@ -127,7 +127,7 @@ func (s *tinyServer) answer(words []string) string {
 	if s.refuses != nil {
 		if text := s.refuses(name); text != "" {
 			s.refused++
-			if s.enough(s) {
+			if s.enough != nil && s.enough(s) {
 				s.stop()
 			}
 			return "-" + text + "\r\n"

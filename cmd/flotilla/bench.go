@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -21,6 +22,9 @@ type benchOptions struct {
 	dir, passwordFile string
 	isJSON            bool
 	config            bench.StoreConfig
+	versus            []string // addresses of the other server
+	versusPIDs        []int
+	rounds            int
 }
 
 func newBench(a *app) *cobra.Command {
@@ -41,10 +45,14 @@ func newBenchStore(a *app) *cobra.Command {
 		Short: "Measure the store, or any other server that speaks the Redis protocol",
 		Long: `Each connection sends its next commands when those before were answered. Prints operations a
 second, how long they took, and what they cost the processor. Without --addresses, the fleet in
---dir is measured: connections go to all its nodes in turn.`,
+--dir is measured: connections go to all its nodes in turn.
+
+With --versus the same load goes to another server in turn, in short rounds, and the medians of the
+rounds' ratios are printed: on a machine that does other things too, one figure means little.`,
 		Example: `  flotilla bench store
   flotilla bench store --connections 16 --pipeline 16 --reads 50%
-  flotilla bench store --addresses 127.0.0.1:6379 --command get --json`,
+  flotilla bench store --addresses 127.0.0.1:6379 --command get --json
+  flotilla bench store --duration 2s --versus 127.0.0.1:6400 --versus-pids 4711`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
@@ -68,6 +76,9 @@ second, how long they took, and what they cost the processor. Without --addresse
 	flags.StringVar(&c.Consistency, "consistency", "", "of reads: linearizable, session, \"bounded 100\" or eventual")
 	flags.BoolVar(&c.SkipFill, "skip-fill", false, "do not write each key before reading")
 	flags.IntSliceVar(&c.PIDs, "pids", nil, "processes whose CPU time to count, with --addresses")
+	flags.StringSliceVar(&o.versus, "versus", nil, "another server to measure in turn, without a password")
+	flags.IntSliceVar(&o.versusPIDs, "versus-pids", nil, "its processes, to count their CPU time")
+	flags.IntVar(&o.rounds, "rounds", 7, "how often both are measured, with --versus")
 	flags.StringVar(&o.passwordFile, "password-file", "", "a file with the password")
 	flags.BoolVar(&o.isJSON, "json", false, "print JSON")
 	return cmd
@@ -80,6 +91,9 @@ func (a *app) benchStore(ctx context.Context, o benchOptions) error {
 	}
 	if err := checkCounts(c); err != nil {
 		return usageError{err}
+	}
+	if o.rounds < 1 || o.rounds > bench.MaxRounds {
+		return usageError{fmt.Errorf("--rounds=%d: give 1 to %d", o.rounds, bench.MaxRounds)}
 	}
 	var err error
 	if c.Password, err = readPassword(o.passwordFile); err != nil {
@@ -103,23 +117,45 @@ func (a *app) benchStore(ctx context.Context, o benchOptions) error {
 	if err := c.Check(); err != nil {
 		return usageError{err}
 	}
+	if len(o.versus) > 0 {
+		return a.benchVersus(ctx, c, o)
+	}
 	// Ten silent seconds look like a hang.
 	fmt.Fprintf(a.err, "measuring %s for %v\n", strings.Join(c.Addresses, ", "), c.Warmup+c.Duration)
 	report, err := bench.Store(ctx, c)
 	if err != nil {
 		return err
 	}
-	if o.isJSON {
-		encoder := json.NewEncoder(a.out)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(report)
-	} else {
-		err = report.Print(a.out)
+	if err := printResult(a, report, o.isJSON); err != nil {
+		return err
 	}
-	if err == nil && report.Operations == 0 {
+	if report.Operations == 0 {
 		return errors.New("not one operation was carried out")
 	}
-	return err
+	return nil
+}
+
+// benchVersus measures another server in turn with the one that c names.
+func (a *app) benchVersus(ctx context.Context, c bench.StoreConfig, o benchOptions) error {
+	other := c
+	other.Addresses, other.PIDs, other.Password, other.Consistency = o.versus, o.versusPIDs, "", ""
+	fmt.Fprintf(a.err, "measuring %s and %s in turn for %v\n", strings.Join(c.Addresses, ", "), strings.Join(o.versus, ", "),
+		2*time.Duration(o.rounds)*(c.Warmup+c.Duration))
+	comparison, err := bench.Compare(ctx, c, other, o.rounds)
+	if err != nil {
+		return err
+	}
+	return printResult(a, comparison, o.isJSON)
+}
+
+// printResult writes what was measured, for people or as JSON.
+func printResult(a *app, result interface{ Print(io.Writer) error }, isJSON bool) error {
+	if !isJSON {
+		return result.Print(a.out)
+	}
+	encoder := json.NewEncoder(a.out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(result)
 }
 
 // checkCounts refuses what a person can not mean: to the package bench, zero is
