@@ -26,7 +26,7 @@ import (
 // A hash index answers Get, and a new value for a known key goes into the item's
 // cell. Cells that a clone can see, those of an earlier era, are replaced instead of
 // written to. The tree keeps the order, and a walk down a large one costs a cache miss
-// a step, so new items only gather in unsorted, until somebody asks for an order.
+// a step, so new items gather in unsorted and go into it many at once, sorted.
 type table struct {
 	index map[string]*cell // nil in a clone: it looks into the tree
 	era   int              // how often the table was cloned
@@ -37,6 +37,9 @@ type table struct {
 	tree     *btree.BTreeG[item]
 	unsorted []item // not in the tree yet; of two with one key the later counts
 }
+
+// maxUnsorted bounds what whoever asks for the order has to wait for: some 10 ms.
+const maxUnsorted = 8192
 
 // item is a key and where its newest value is.
 type item struct {
@@ -94,7 +97,8 @@ func (t *table) items() *btree.BTreeG[item] {
 	for _, i := range t.unsorted {
 		t.tree.Load(i) // what comes in order is not searched for a place
 	}
-	t.unsorted = nil
+	clear(t.unsorted)
+	t.unsorted = t.unsorted[:0]
 	return t.tree
 }
 
@@ -165,6 +169,9 @@ func (t *table) put(key, value []byte, isGone bool) {
 	}
 	c = &cell{value: value, era: t.era, isGone: isGone}
 	key = bytes.Clone(key)
+	if len(t.unsorted) >= maxUnsorted {
+		t.items()
+	}
 	t.unsorted = append(t.unsorted, item{key: key, cell: c})
 	// The index shares the key's bytes with the item; nobody changes them.
 	t.index[unsafe.String(unsafe.SliceData(key), len(key))] = c
