@@ -6,6 +6,10 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"flotilla/consensus"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // TestTableKeepsOrderWhenAsked: whatever came since the last look, readers that ask at
@@ -62,5 +66,38 @@ func compareToModel(t *testing.T, table *table, model map[string]string) {
 	})
 	if !slices.IsSortedFunc(keys, bytes.Compare) || len(keys) != len(model) {
 		t.Errorf("%d keys come in order (or not) of %d", len(keys), len(model))
+	}
+}
+
+// TestSetAfterAFlushBetween: a Set does not write to where the Get before it found the
+// key, if that table was flushed or the range deleted meanwhile.
+func TestSetAfterAFlushBetween(t *testing.T) {
+	fs := vfs.NewCrashableMem()
+	d := mustOpen(t, "node", testOptions(t, fs))
+	must(t, d.Create(consensus.Replica{Group: 1, ID: 1}, nil))
+	s := d.State(1).(*groupState)
+	commit := func() { s.Commit(consensus.Mark{Index: s.Mark().Index + 1, Term: 1}) }
+	for _, key := range []string{"flushed", "deleted"} {
+		s.Set([]byte(key), []byte("old"))
+	}
+	commit()
+	s.Get([]byte("flushed"))
+	d.Flush()
+	s.Set([]byte("flushed"), []byte("new"))
+	commit()
+
+	s.Set([]byte("deleted"), []byte("old"))
+	s.Get([]byte("deleted"))
+	s.DeleteRange([]byte("d"), []byte("e"))
+	s.Set([]byte("deleted"), []byte("new"))
+	commit()
+	must(t, d.Close())
+
+	d = mustOpen(t, "node", testOptions(t, fs))
+	defer d.Close()
+	for _, key := range []string{"flushed", "deleted"} {
+		if value, ok := d.State(1).Get([]byte(key)); string(value) != "new" {
+			t.Errorf("%s is %q, %v after a restart", key, value, ok)
+		}
 	}
 }

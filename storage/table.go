@@ -35,7 +35,7 @@ type table struct {
 
 	ordering sync.Mutex // readers, who keep the writer out, may ask for the order at the same time
 	tree     *btree.BTreeG[item]
-	unsorted []item // not in the tree yet; of two with one key the later counts
+	unsorted []item // not in the tree yet; no key twice, since a clone sorts first
 }
 
 // maxUnsorted bounds what whoever asks for the order has to wait for: some 10 ms.
@@ -93,7 +93,7 @@ func (t *table) items() *btree.BTreeG[item] {
 	if len(t.unsorted) == 0 {
 		return t.tree
 	}
-	slices.SortStableFunc(t.unsorted, func(a, b item) int { return bytes.Compare(a.key, b.key) })
+	slices.SortFunc(t.unsorted, func(a, b item) int { return bytes.Compare(a.key, b.key) })
 	for _, i := range t.unsorted {
 		t.tree.Load(i) // what comes in order is not searched for a place
 	}
