@@ -7,7 +7,7 @@ import (
 	"flotilla/consensus"
 )
 
-// Config is what a Server needs to be told. Everything else is in the directory.
+// Config is what a Server or a Core needs to be told. Everything else is in the directory.
 type Config struct {
 	Cluster string          // the cluster's id: nodes with another one are not talked to
 	Self    flotilla.NodeID // this node
@@ -33,6 +33,11 @@ type Config struct {
 	ForgetLost func(flotilla.GroupID)
 	// Incarnation differs between any two starts of a node.
 	Incarnation uint64
+
+	// KeptEntries is how many entries of a log are kept though nobody here needs them,
+	// so that a replica which was away finds them; zero means 10 000. For one that is
+	// known to be behind, twenty times as many are.
+	KeptEntries uint64
 
 	TickMillis     flotilla.Millis // zero means 50
 	ElectionTicks  int             // zero means 12: an election starts after 600 to 1200 ms of silence

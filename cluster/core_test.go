@@ -61,7 +61,7 @@ func TestCancelBeforeSending(t *testing.T) {
 	if len(r.sent) != 1 || r.sent[0].sends != 0 {
 		t.Fatalf("the parcel was sent: %+v", r.sent)
 	}
-	leader.node.cancel(l.asked[0].pending)
+	leader.node.cancel(l.asked[0].Pending)
 	r.leader = leader.id
 	l.run(10_000, "the parcel is answered", func() bool { return len(r.sent) == 0 })
 	if l.list(leader, "La") != "" && errors.Is(call.Err, flotilla.ErrRefused) {
@@ -83,7 +83,7 @@ func TestSessionEndsWithLostOutcome(t *testing.T) {
 	}
 	lost := &flotilla.Call{Group: 1, Commands: call.Commands, Err: errors.New("not yet")}
 	p := &sentParcel{first: r.next - 1, session: r.session, sends: 1, counts: []int{1}, deadline: flotilla.Never,
-		calls: []*pending{{call: lost, bytes: 6, done: make(chan struct{}, 1), deadline: flotilla.Never}}}
+		calls: []*Pending{{call: lost, bytes: 6, done: make(chan struct{}, 1), deadline: flotilla.Never}}}
 	r.sent = append(r.sent, p)
 	leader.node.resolve(1, &consensus.Outcome{Origin: leader.id, Session: r.session, First: p.first, Status: consensus.Expired})
 	l.run(1000, "the call is answered", func() bool { l.step(); return len(p.calls) == 0 || p.calls[0] == nil || len(p.calls[0].done) > 0 })
@@ -118,7 +118,10 @@ func TestFreshnessOfRoundWithoutReads(t *testing.T) {
 	read := func() *labCall {
 		return l.ask(n, &flotilla.Call{Group: 1, IsRead: true, Commands: [][]byte{[]byte("La")}}, func(*labCall) {})
 	}
-	n.node.cancel(read().pending)
+	gone := read()
+	n.node.submit(gone.Pending)
+	n.in.Calls = nil
+	n.node.cancel(gone.Pending)
 	l.cut[[2]flotilla.NodeID{leader.id, n.id}] = true // the answer is held up
 	l.step()
 	began := l.now
@@ -171,7 +174,7 @@ func TestAnswerToUnknownReplica(t *testing.T) {
 	h := n.node.hosted[1]
 	term, to, from := h.group.Term()+1, uint64(h.group.Replica()), uint64(1001)
 	l.air = nil
-	n.node.receive(&frame{from: other.id, raft: []raftItem{{group: 1,
+	n.node.receive(&Frame{from: other.id, raft: []raftItem{{group: 1,
 		message: &raftpb.Message{Type: raftpb.MsgHeartbeat.Enum(), Term: &term, To: &to, From: &from}}}})
 	l.step()
 	for _, f := range l.air {
@@ -192,16 +195,16 @@ func TestLostReplicaStaysLost(t *testing.T) {
 	n := l.nodes[leader.id%3]
 	damaged := flotilla.ReplicaID(1001)
 	n.node.lost[9] = damaged
-	n.node.receive(&frame{from: leader.id, raft: []raftItem{heartbeat(9, damaged)}})
+	n.node.receive(&Frame{from: leader.id, raft: []raftItem{heartbeat(9, damaged)}})
 	if n.node.hosted[9] != nil {
 		t.Fatal("the damaged copy began anew")
 	}
-	fresh := &frame{from: leader.id, raft: []raftItem{heartbeat(9, damaged+1)}}
+	fresh := &Frame{from: leader.id, raft: []raftItem{heartbeat(9, damaged+1)}}
 	n.node.receive(fresh)
 	if n.node.hosted[9] != nil {
 		t.Fatal("a copy was made before its leader had told which ids are free")
 	}
-	n.node.receive(&frame{from: leader.id, hello: &hello{hasRoom: true, leads: []leadership{{group: 9, term: 1, next: damaged + 1}}}})
+	n.node.receive(&Frame{from: leader.id, hello: &hello{hasRoom: true, leads: []leadership{{group: 9, term: 1, next: damaged + 1}}}})
 	n.node.receive(fresh)
 	if n.node.hosted[9] == nil {
 		t.Fatal("the copy that takes its place was not made")
@@ -250,7 +253,7 @@ func TestDirectoryOfBeforeTheFirst(t *testing.T) {
 func TestTwoSnapshots(t *testing.T) {
 	l, leader := ready(t)
 	n := l.nodes[leader.id%3]
-	take := func(term uint64) *frame {
+	take := func(term uint64) *Frame {
 		h := leader.node.hosted[1]
 		view := h.state.View(true)
 		defer view.Close()
@@ -264,7 +267,7 @@ func TestTwoSnapshots(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &frame{from: leader.id, snapshot: &snapshotItem{staged: staged, message: message}}
+		return &Frame{from: leader.id, snapshot: &snapshotItem{staged: staged, message: message}}
 	}
 	term := leader.node.hosted[1].group.Term()
 	l.cut[[2]flotilla.NodeID{leader.id, n.id}] = true
@@ -292,7 +295,7 @@ func exampleFrame() []byte {
 }
 
 // encode writes a decoded frame again, its items in the order of their fields.
-func (f *frame) encode() (b []byte) {
+func (f *Frame) encode() (b []byte) {
 	for _, i := range f.raft {
 		b = appendRaftItem(b, i.group, i.message)
 	}

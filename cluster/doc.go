@@ -2,9 +2,10 @@
 //
 // Read first: Node (node.go) is the pure core: it takes frames, calls and the
 // time, and in each Turn steps its groups, writes all that is new in one synced
-// batch, sends what is due and answers what is done. Server (server.go) is the
-// shell around it: the only loop, and the flotilla.Host that doors' clients talk
-// to. route.go is how a node's commands reach a group's leader, wherever that is,
+// batch, sends what is due and answers what is done. Core (core.go, calls.go) is
+// what has to be done around a Node by whoever drives it. Server (server.go) drives
+// one in real time: the only loop, and the flotilla.Host that doors' clients talk
+// to; package sim drives some in virtual time. route.go is how a node's commands reach a group's leader, wherever that is,
 // and happen once; directory*.go, placement.go and balance.go say who holds and
 // leads what; frame.go is what nodes say to each other.
 //

@@ -36,8 +36,8 @@ const (
 // errFrame says that a frame can not be read; the rest of it is dropped.
 var errFrame = errors.New("cluster: malformed frame")
 
-// frame is a decoded frame. It shares no memory with the bytes it came from.
-type frame struct {
+// Frame is a decoded frame. It shares no memory with the bytes it came from.
+type Frame struct {
 	from       flotilla.NodeID
 	raft       []raftItem
 	parcels    []parcelItem
@@ -187,8 +187,8 @@ func appendHello(b []byte, h *hello) []byte {
 
 // decodeFrame reads all items of a frame. What came before a malformed item is
 // returned along with the error.
-func decodeFrame(from flotilla.NodeID, b []byte) (*frame, error) {
-	f := &frame{from: from}
+func decodeFrame(from flotilla.NodeID, b []byte) (*Frame, error) {
+	f := &Frame{from: from}
 	in := frameBytes{rest: b}
 	for len(in.rest) > 0 && in.err == nil {
 		kind := in.byte()
@@ -203,7 +203,7 @@ type frameBytes struct {
 	err  error
 }
 
-func (in *frameBytes) item(f *frame, kind byte) {
+func (in *frameBytes) item(f *Frame, kind byte) {
 	switch kind {
 	case itemRaft:
 		in.raft(f)
@@ -235,7 +235,7 @@ func (in *frameBytes) item(f *frame, kind byte) {
 }
 
 // dropLast forgets the item that could not be read to its end.
-func (f *frame) dropLast(kind byte) {
+func (f *Frame) dropLast(kind byte) {
 	switch kind {
 	case itemParcel:
 		f.parcels = f.parcels[:len(f.parcels)-1]
@@ -252,7 +252,7 @@ func (f *frame) dropLast(kind byte) {
 	}
 }
 
-func (in *frameBytes) raft(f *frame) {
+func (in *frameBytes) raft(f *Frame) {
 	group := in.group()
 	m, rest, err := consensus.DecodeMessage(in.rest)
 	if err != nil || in.err != nil {
@@ -263,7 +263,7 @@ func (in *frameBytes) raft(f *frame) {
 	f.raft = append(f.raft, raftItem{group: group, message: m})
 }
 
-func (in *frameBytes) outcome(f *frame) {
+func (in *frameBytes) outcome(f *Frame) {
 	group := in.group()
 	o, rest, err := consensus.DecodeOutcome(in.rest)
 	if err != nil || in.err != nil {

@@ -5,10 +5,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"flotilla"
-	"flotilla/consensus"
 )
 
 // Do carries out calls; see flotilla.Host.
@@ -19,7 +17,7 @@ func (s *Server) Do(ctx context.Context, calls ...*flotilla.Call) {
 		}
 		return
 	}
-	open := make([]*pending, 0, len(calls))
+	open := make([]*Pending, 0, len(calls))
 	for _, c := range calls {
 		if p := s.begin(c); p != nil {
 			open = append(open, p)
@@ -31,169 +29,70 @@ func (s *Server) Do(ctx context.Context, calls ...*flotilla.Call) {
 }
 
 // begin answers a call at once if that can be done, or hands it to the loop.
-func (s *Server) begin(c *flotilla.Call) *pending {
-	c.Err = nil
-	if len(c.Commands) == 0 {
-		c.Replies = c.Replies[:0]
+func (s *Server) begin(c *flotilla.Call) *Pending {
+	p := s.core.Begin(c)
+	if p == nil {
 		return nil
 	}
-	if c.IsRead && s.readNow(c) {
-		return nil
-	}
-	size := 0
-	for _, command := range c.Commands {
-		size += len(command) + 4
-		if len(command) > consensus.MaxCommandBytes {
-			c.Err = flotilla.Refused(flotilla.TooLarge, "")
-			return nil
-		}
-	}
-	if s.waitingCommands.Load()+int64(len(c.Commands)) > MaxWaitingCommands || s.waitingBytes.Load()+int64(size) > MaxWaitingBytes {
-		s.busy.Add(uint64(len(c.Commands)))
-		c.Err = flotilla.Refused(flotilla.Busy, "")
-		return nil
-	}
-	p, ok := c.Private.(*pending)
-	if !ok {
-		p = &pending{done: make(chan struct{}, 1)}
-		c.Private = p
-	}
-	p.call, p.bytes, p.deadline = c, size, s.mono()+requestMillis
 	s.mu.Lock()
 	if s.ended {
 		s.mu.Unlock()
+		s.core.release(p)
 		c.Err = flotilla.Refused(flotilla.Stopping, "")
 		return nil
 	}
-	s.inbox.calls = append(s.inbox.calls, p)
+	s.inbox.Calls = append(s.inbox.Calls, p)
 	mayWait := false
 	if int(c.Group) < len(s.gathers) {
 		g := s.gathers[c.Group]
 		mayWait = !c.IsRead && g.writes || c.IsRead && c.Level == flotilla.Linearizable && g.reads
 	}
 	s.mu.Unlock()
-	s.waitingCommands.Add(int64(len(c.Commands)))
-	s.waitingBytes.Add(int64(size))
 	if !mayWait {
 		s.poke()
 	}
 	return p
 }
 
-// wait returns once the loop has answered; a read that it let through looks then.
-func (s *Server) wait(ctx context.Context, p *pending) {
+// wait returns once the call is answered, or ctx ended and it is given up.
+func (s *Server) wait(ctx context.Context, p *Pending) {
 	select {
 	case <-p.done:
 	case <-ctx.Done():
 		s.mu.Lock()
 		if !s.ended {
-			s.inbox.cancels = append(s.inbox.cancels, p)
+			s.inbox.Cancels = append(s.inbox.Cancels, p)
 		}
 		s.mu.Unlock()
 		s.poke()
 		<-p.done
 	}
-	s.waitingCommands.Add(-int64(len(p.call.Commands)))
-	s.waitingBytes.Add(-int64(p.bytes))
-	if p.call.IsRead && p.call.Err == nil && !p.isAnswered {
-		if h, ok := s.published.Load().hosted[p.call.Group]; ok {
-			view := h.state.View(p.call.IsLong)
-			defer view.Close()
-			s.look(p.call, view)
-			return
-		}
-		p.call.Err = flotilla.Refused(flotilla.NotHere, "")
-	}
-}
-
-// readNow answers a read that needs no one else from this node's state.
-func (s *Server) readNow(c *flotilla.Call) bool {
-	if c.Level == flotilla.Linearizable {
-		return false
-	}
-	h, ok := s.published.Load().hosted[c.Group]
-	if !ok {
-		return false
-	}
-	now := s.mono() // before the view is taken, so that its age is not understated
-	view := h.state.View(c.IsLong)
-	defer view.Close()
-	switch c.Level {
-	case flotilla.Session:
-		ok = view.Mark().Index >= c.After
-	case flotilla.Bounded:
-		ok = h.fresh.isWithin(c.MaxAge, now, view.Mark().Index)
-	}
-	if ok {
-		s.look(c, view)
-	}
-	return ok
-}
-
-// look has the machines answer a read's commands from one view.
-func (s *Server) look(c *flotilla.Call, view consensus.View) {
-	mark := view.Mark()
-	v := flotilla.View{Reader: view, Group: c.Group, Index: mark.Index, Time: mark.Time, Now: flotilla.Millis(time.Now().UnixMilli())}
-	c.Replies, c.Index = c.Replies[:0], mark.Index
-	for _, command := range c.Commands {
-		machine := s.machine(c.Group, command)
-		if machine == nil {
-			c.Replies = append(c.Replies, nil)
-			continue
-		}
-		c.Replies = append(c.Replies, machine.Read(&v, command))
-	}
-	if err := view.Err(); err != nil {
-		c.Replies, c.Err = c.Replies[:0], flotilla.Refused(flotilla.Broken, "")
-		s.post(func(n *Node) { n.failure = err })
-	}
-}
-
-// machine returns who answers a command, or nil.
-func (s *Server) machine(g flotilla.GroupID, command []byte) flotilla.Machine {
-	if len(command) == 0 {
-		return nil
-	}
-	if g == flotilla.Directory {
-		return directoryMachine{}
-	}
-	return s.cfg.Machines[flotilla.System(command[0])]
+	s.core.Finish(p)
 }
 
 // serveRemote carries out another node's read beside the loop.
-func (s *Server) serveRemote(r readRequest) {
-	answer := func(a answerItem) {
-		s.post(func(n *Node) {
-			if p := n.peers[r.from]; p != nil {
-				p.frame = appendAnswerItem(p.frame, &a)
-			}
-		})
-	}
+func (s *Server) serveRemote(r RemoteRead) {
 	select {
 	case s.remoteReads <- struct{}{}:
 	default:
-		p := s.node.peers[r.from]
-		p.frame = appendAnswerItem(p.frame, &answerItem{id: r.item.id, reason: string(flotilla.Busy)})
+		s.core.Answer(&r, &flotilla.Call{Err: flotilla.Refused(flotilla.Busy, "")})
 		return
 	}
 	s.tasks.Go(func() {
 		defer func() { <-s.remoteReads }()
-		if _, ok := s.published.Load().hosted[r.item.group]; !ok {
-			answer(answerItem{id: r.item.id, reason: string(flotilla.NotHere)})
-			return
+		call := s.core.RemoteCall(&r)
+		if call.Err == nil {
+			s.Do(s.taskContext, call)
 		}
-		call := &flotilla.Call{Group: r.item.group, IsRead: true, IsLong: true, Level: r.item.level, After: r.item.after,
-			MaxAge: r.item.maxAge, Commands: r.item.commands}
-		s.Do(s.taskContext, call)
-		answer(answerItem{id: r.item.id, reason: string(flotilla.ReasonOf(call.Err)), index: call.Index, replies: call.Replies})
+		s.post(func() { s.core.Answer(&r, call) })
 	})
 }
 
 // Broadcast sends a message to all other nodes, at most once.
 func (s *Server) Broadcast(system flotilla.System, message []byte) {
 	message = slices.Clone(message)
-	s.post(func(n *Node) {
-		for _, p := range n.peerOrder {
+	s.post(func() {
+		for _, p := range s.core.node.peerOrder {
 			p.frame = appendBroadcastItem(p.frame, system, message)
 		}
 	})
@@ -201,12 +100,12 @@ func (s *Server) Broadcast(system flotilla.System, message []byte) {
 
 // Subscribe has deliver called for the events that this node's replicas apply.
 func (s *Server) Subscribe(system flotilla.System, deliver func(flotilla.Event)) (cancel func()) {
-	return s.topics.events.add(system, deliver)
+	return s.core.topics.events.add(system, deliver)
 }
 
 // Listen has deliver called for what other nodes broadcast.
 func (s *Server) Listen(system flotilla.System, deliver func(from flotilla.NodeID, message []byte)) (cancel func()) {
-	return s.topics.broadcasts.add(system, deliver)
+	return s.core.topics.broadcasts.add(system, deliver)
 }
 
 // topics are the subscriptions of this node.

@@ -16,13 +16,13 @@ import (
 	"testing/cryptotest"
 
 	"flotilla"
-	"flotilla/consensus"
 	"flotilla/storage"
 )
 
 // lab is three nodes on one goroutine: their clocks, network and disks are values
-// here, and the same seed gives the same life, message by message. What it does
-// around a Node is what Server does, less the goroutines.
+// here, and the same seed gives the same life, message by message. It drives Cores,
+// and looks into their Nodes. Package sim does the hunting; this is for tests that
+// need a certain moment.
 type lab struct {
 	t     *testing.T
 	rand  *rand.Rand
@@ -42,7 +42,9 @@ type lab struct {
 type labNode struct {
 	id     flotilla.NodeID
 	disk   *storage.Memory
-	node   *Node           // nil while it is down
+	core   *Core
+	node   *Node // core's, nil while it is down
+	in     Input
 	wall   flotilla.Millis // how far its clock is off
 	born   flotilla.Millis // when its monotonic clock was 0
 	down   int             // steps until it comes back
@@ -55,13 +57,13 @@ type labFrame struct {
 	at       flotilla.Millis
 	number   uint64
 	bytes    []byte
-	snapshot *snapshotJob // instead of bytes
-	content  []byte
+	header   []byte // of a snapshot, whose content is bytes
 }
 
 // labCall is a call of a client, or of another node that reads here.
 type labCall struct {
-	*pending
+	*Pending
+	call  *flotilla.Call
 	node  *labNode
 	life  *Node
 	begin flotilla.Millis
@@ -99,9 +101,10 @@ func (l *lab) start(n *labNode, isBootstrap bool) {
 	}
 	l.lives++
 	n.born = l.now - flotilla.Millis(l.rand.IntN(1000))
-	node, err := newNode(withDefaults(Config{Cluster: "lab", Self: n.id, Members: members, Groups: labGroups,
+	clocks := Clocks{Wall: func() flotilla.Millis { return labStarted + l.now + n.wall }, Mono: func() flotilla.Millis { return l.now - n.born }}
+	core, err := NewCore(Config{Cluster: "lab", Self: n.id, Members: members, Groups: labGroups,
 		Machines: map[flotilla.System]flotilla.Machine{systemLab: lists{}}, Disk: n.disk, Transport: labLine{l, n.id},
-		Log: slog.New(slog.DiscardHandler), IsBootstrap: isBootstrap, Incarnation: l.lives, TickMillis: labTick}))
+		Log: slog.New(slog.DiscardHandler), IsBootstrap: isBootstrap, Incarnation: l.lives, TickMillis: labTick}, clocks)
 	if err != nil {
 		if !errors.Is(err, storage.ErrCrashed) {
 			l.t.Fatal(err)
@@ -109,7 +112,7 @@ func (l *lab) start(n *labNode, isBootstrap bool) {
 		n.node, n.down = nil, 10
 		return
 	}
-	n.node = node
+	n.core, n.node, n.in = core, core.node, Input{}
 }
 
 // labLine is a node's Transport.
@@ -120,8 +123,16 @@ type labLine struct {
 
 func (labLine) SetPeers(map[flotilla.NodeID]string) {}
 
-func (labLine) SendSnapshot(context.Context, flotilla.NodeID, []byte, func(io.Writer) error) error {
-	panic("the lab takes snapshots from the node itself")
+func (t labLine) SendSnapshot(_ context.Context, to flotilla.NodeID, header []byte, body func(io.Writer) error) error {
+	var content bytes.Buffer
+	if err := body(&content); err != nil {
+		return err
+	}
+	if t.lab.cut[[2]flotilla.NodeID{t.from, to}] || t.lab.nodes[to-1].node == nil {
+		return errors.New("it can not be reached")
+	}
+	t.lab.launch(labFrame{from: t.from, to: to, header: header, bytes: content.Bytes()})
+	return nil
 }
 
 func (t labLine) Send(to flotilla.NodeID, frame []byte) {
@@ -173,23 +184,17 @@ func (l *lab) arrive(f labFrame) {
 	if n.node == nil {
 		return
 	}
-	if f.snapshot == nil {
-		decoded, err := decodeFrame(f.from, f.bytes)
-		if err != nil {
-			l.t.Fatalf("a frame that was sent can not be read: %v", err)
-		}
-		n.node.receive(decoded)
-		return
+	var decoded *Frame
+	var err error
+	if f.header == nil {
+		decoded, err = n.core.Decode(f.from, f.bytes)
+	} else {
+		decoded, err = n.core.Stage(f.from, f.header, bytes.NewReader(f.bytes))
 	}
-	staged, err := n.disk.Stage(consensus.Replica{Group: f.snapshot.group, ID: f.snapshot.replica}, bytes.NewReader(f.content))
 	if err != nil {
-		l.t.Fatal(err)
+		l.t.Fatalf("what was sent can not be read: %v", err)
 	}
-	n.node.receive(&frame{from: f.from, snapshot: &snapshotItem{staged: staged, message: f.snapshot.message}})
-}
-
-func (l *lab) clock(n *labNode) Clock {
-	return Clock{Wall: labStarted + l.now + n.wall, Mono: l.now - n.born}
+	n.in.Frames = append(n.in.Frames, decoded)
 }
 
 // drive gives a node its tick and its turn, and does for it what the shell does.
@@ -206,51 +211,38 @@ func (l *lab) drive(n *labNode) {
 		return
 	}
 	if l.now%labTick == flotilla.Millis(n.id)*2 {
-		n.node.Tick()
+		n.core.Tick()
 	}
-	if err := n.node.Turn(l.clock(n)); err != nil {
+	work, err := n.core.Turn(&n.in)
+	n.in = Input{}
+	if err != nil {
 		if !errors.Is(err, storage.ErrCrashed) {
 			l.t.Fatal(err)
 		}
 		l.stop(n, 50+l.rand.IntN(500))
 		return
 	}
-	for _, job := range n.node.snapshots {
-		l.stream(n, job)
+	for _, job := range work.Snapshots {
+		n.core.SnapshotDone(&job, job.Send(l.t.Context(), labLine{l, n.id}) == nil)
 	}
-	n.node.snapshots = nil
-	for _, r := range n.node.requests {
+	for _, r := range work.Reads {
 		l.serve(n, r)
 	}
-	n.node.requests = nil
 }
 
 // stop takes a node's power away, for so many steps.
 func (l *lab) stop(n *labNode, steps int) { n.node, n.down = nil, steps }
 
-func (l *lab) stream(n *labNode, job snapshotJob) {
-	var content bytes.Buffer
-	err := consensus.WriteSnapshot(&content, job.view)
-	job.view.Close()
-	ok := err == nil && !l.cut[[2]flotilla.NodeID{n.id, job.to}] && l.nodes[job.to-1].node != nil
-	if ok {
-		job.view = nil
-		l.launch(labFrame{from: n.id, to: job.to, snapshot: &job, content: content.Bytes()})
-	}
-	n.node.snapshotDone(job.group, job.replica, ok)
-}
-
 // serve carries out a read for another node.
-func (l *lab) serve(n *labNode, r readRequest) {
-	call := &flotilla.Call{Group: r.item.group, IsRead: true, Level: r.item.level, After: r.item.after, MaxAge: r.item.maxAge,
-		Commands: r.item.commands}
+func (l *lab) serve(n *labNode, r RemoteRead) {
+	call := n.core.RemoteCall(&r)
+	if call.Err != nil {
+		n.core.Answer(&r, call)
+		return
+	}
 	l.ask(n, call, func(c *labCall) {
-		if n.node != c.life {
-			return
-		}
-		if p := n.node.peers[r.from]; p != nil {
-			p.frame = appendAnswerItem(p.frame, &answerItem{id: r.item.id, reason: string(flotilla.ReasonOf(call.Err)),
-				index: call.Index, replies: call.Replies})
+		if n.node == c.life {
+			n.core.Answer(&r, call)
 		}
 	})
 }
@@ -258,51 +250,14 @@ func (l *lab) serve(n *labNode, r readRequest) {
 // ask hands a call to a node. ended is called once there is an answer, or the
 // node is no more: Err is then nil or not, as for a client whose connection broke.
 func (l *lab) ask(n *labNode, call *flotilla.Call, ended func(*labCall)) *labCall {
-	size := 0
-	for _, command := range call.Commands {
-		size += len(command) + 4
-	}
-	c := &labCall{node: n, life: n.node, begin: l.now, ended: ended, pending: &pending{call: call, bytes: size,
-		deadline: l.clock(n).Mono + requestMillis, done: make(chan struct{}, 1)}}
-	if call.IsRead && l.readNow(n, call) {
+	c := &labCall{call: call, node: n, life: n.node, begin: l.now, ended: ended}
+	if c.Pending = n.core.Begin(call); c.Pending == nil {
 		ended(c)
 		return c
 	}
-	n.node.submit(c.pending)
+	n.in.Calls = append(n.in.Calls, c.Pending)
 	l.asked = append(l.asked, c)
 	return c
-}
-
-// readNow is Server.readNow.
-func (l *lab) readNow(n *labNode, call *flotilla.Call) bool {
-	h := n.node.hosted[call.Group]
-	if h == nil || h.state.Mark().Index == 0 {
-		return false
-	}
-	applied := h.state.Mark().Index
-	switch call.Level {
-	case flotilla.Linearizable:
-		return false
-	case flotilla.Session:
-		if applied < call.After {
-			return false
-		}
-	case flotilla.Bounded:
-		if !h.fresh.isWithin(call.MaxAge, l.clock(n).Mono, applied) {
-			return false
-		}
-	}
-	l.look(n, call)
-	return true
-}
-
-func (l *lab) look(n *labNode, call *flotilla.Call) {
-	view := n.node.hosted[call.Group].state.View(false)
-	defer view.Close()
-	call.Replies, call.Index = call.Replies[:0], view.Mark().Index
-	for _, command := range call.Commands {
-		call.Replies = append(call.Replies, lists{}.Read(&flotilla.View{Reader: view}, command))
-	}
 }
 
 // collect ends the calls that were answered, and those whose node has died.
@@ -311,22 +266,17 @@ func (l *lab) collect() {
 	l.asked = nil
 	var open []*labCall
 	for _, c := range asked {
-		select {
-		case <-c.done:
-			switch {
-			case c.call.IsRead && c.node.node != c.life:
-				c.call.Err = flotilla.Refused(flotilla.Stopping, "the connection broke")
-			case c.call.IsRead && c.call.Err == nil && !c.isAnswered:
-				l.look(c.node, c.call)
-			}
-			c.ended(c)
-		default:
-			if c.node.node == c.life {
-				open = append(open, c)
-				continue
-			}
+		if c.node.node != c.life {
 			c.call.Err = flotilla.Unknown(flotilla.Stopping, "the connection broke")
 			c.ended(c)
+			continue
+		}
+		select {
+		case <-c.Done():
+			c.node.core.Finish(c.Pending)
+			c.ended(c)
+		default:
+			open = append(open, c)
 		}
 	}
 	l.asked = append(open, l.asked...)

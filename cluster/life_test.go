@@ -162,7 +162,7 @@ func (l *life) loseDisk(n *labNode) {
 func (l *life) cancel() {
 	c := l.asked[l.rand.IntN(len(l.asked))]
 	if c.node.node == c.life {
-		c.life.cancel(c.pending)
+		c.life.cancel(c.Pending)
 	}
 }
 

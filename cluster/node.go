@@ -18,7 +18,8 @@ type Clock struct {
 
 // Node is the pure core of a node: all its groups, and what it knows of others.
 // It is stepped: hand it frames, calls and ticks, then call Turn. It has one
-// owner, and starts nothing; disk and transport are called from within Turn.
+// owner, and starts nothing; disk and transport are called from within Turn. Core is
+// the way to drive one.
 type Node struct {
 	cfg       Config
 	disk      consensus.Disk
@@ -48,7 +49,7 @@ type Node struct {
 	isChanged   bool // what is published is out of date
 	dirtyRoutes []*route
 
-	remoteReads map[uint64]*pending // reads that another node answers
+	remoteReads map[uint64]*Pending // reads that another node answers
 	nonce       uint64
 	commands    [][]byte // scratch of fill
 	writes      []consensus.Write
@@ -56,9 +57,9 @@ type Node struct {
 	outcomes    []outcomeItem // of this node's own parcels, while a group is applied
 	failure     error         // found outside of a turn; the next turn returns it
 
-	// What the shell takes after a turn.
-	snapshots []snapshotJob
-	requests  []readRequest
+	// What a turn leaves to the driver.
+	snapshots []SnapshotJob
+	requests  []RemoteRead
 
 	emit     func(flotilla.Event)
 	listens  func(flotilla.System) bool
@@ -78,7 +79,7 @@ type hosted struct {
 	group   *consensus.Group
 	state   consensus.State
 	route   *route
-	reads   []*pending // linearizable and session reads that wait
+	reads   []*Pending // linearizable and session reads that wait
 	isDirty bool
 	staged  consensus.Staged
 	held    []heldMessage // commit-only appends that may yet be saved, one a replica
@@ -121,27 +122,12 @@ type readyGroup struct {
 	ready  consensus.Ready
 }
 
-// snapshotJob is a snapshot that the shell shall stream to another node.
-type snapshotJob struct {
-	to      flotilla.NodeID
-	group   flotilla.GroupID
-	replica flotilla.ReplicaID
-	message *raftpb.Message
-	view    consensus.View
-}
-
-// readRequest is another node's read that the shell shall carry out.
-type readRequest struct {
-	from flotilla.NodeID
-	item readItem
-}
-
 // newNode opens all groups that are on the disk, or makes the first ones.
 func newNode(cfg Config) (*Node, error) {
 	n := &Node{cfg: cfg, disk: cfg.Disk, transport: cfg.Transport, hosted: map[flotilla.GroupID]*hosted{},
 		routes: map[flotilla.GroupID]*route{}, peers: map[flotilla.NodeID]*peer{}, lost: map[flotilla.GroupID]flotilla.ReplicaID{},
 		floors:      map[flotilla.GroupID]floor{},
-		remoteReads: map[uint64]*pending{}, nonce: cfg.Incarnation << 32, hasRoom: true, isChanged: true}
+		remoteReads: map[uint64]*Pending{}, nonce: cfg.Incarnation << 32, hasRoom: true, isChanged: true}
 	n.directory = firstDirectory(membersOf(cfg.Members), cfg.Groups, cfg.Replicas, nil)
 	for _, r := range cfg.Lost {
 		n.lost[r.Group] = r.ID
@@ -352,7 +338,7 @@ func (h *hosted) nodeOf(id flotilla.ReplicaID) flotilla.NodeID {
 }
 
 // submit takes a call from a client of this node.
-func (n *Node) submit(c *pending) {
+func (n *Node) submit(c *Pending) {
 	r := n.routes[c.call.Group]
 	if r == nil {
 		n.fail(c, flotilla.Refused(flotilla.NotHere, c.call.Group.String()+" does not exist"))
@@ -371,12 +357,12 @@ func (n *Node) submit(c *pending) {
 }
 
 // finish tells the caller that its call is answered.
-func (n *Node) finish(c *pending) {
+func (n *Node) finish(c *Pending) {
 	n.finished++
 	c.done <- struct{}{}
 }
 
-func (n *Node) fail(c *pending, err error) {
+func (n *Node) fail(c *Pending, err error) {
 	c.call.Replies, c.call.Err = c.call.Replies[:0], err
 	n.finish(c)
 }

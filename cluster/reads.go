@@ -29,7 +29,7 @@ func (f *freshness) isWithin(maxAge, now flotilla.Millis, applied uint64) bool {
 }
 
 // submitRead takes a read that could not be answered from the state at once.
-func (n *Node) submitRead(c *pending) {
+func (n *Node) submitRead(c *Pending) {
 	c.isConfirmed, c.isAnswered, c.round, c.index = false, false, 0, 0
 	h := n.hosted[c.call.Group]
 	if h == nil || h.state.Mark().Index == 0 {
@@ -58,7 +58,7 @@ func readRefusal(call *flotilla.Call) error {
 }
 
 // forwardRead asks a node that holds a copy: the leader's, or else any.
-func (n *Node) forwardRead(c *pending) {
+func (n *Node) forwardRead(c *Pending) {
 	target := n.routes[c.call.Group].leader
 	if target == 0 || target == n.cfg.Self || !n.isAlive(target) {
 		target = 0
@@ -168,7 +168,7 @@ func (n *Node) checkRemoteReads() {
 }
 
 // cancelRead forgets a read whose caller has gone.
-func (n *Node) cancelRead(c *pending) {
+func (n *Node) cancelRead(c *Pending) {
 	for id, other := range n.remoteReads {
 		if other == c {
 			delete(n.remoteReads, id)

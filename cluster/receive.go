@@ -8,7 +8,7 @@ import (
 )
 
 // receive takes a decoded frame.
-func (n *Node) receive(f *frame) {
+func (n *Node) receive(f *Frame) {
 	p := n.peers[f.from]
 	if p == nil {
 		return // not a node of this cluster, as far as is known here
@@ -38,7 +38,7 @@ func (n *Node) receive(f *frame) {
 		}
 	}
 	for _, r := range f.reads {
-		n.requests = append(n.requests, readRequest{from: f.from, item: r})
+		n.requests = append(n.requests, RemoteRead{from: f.from, item: r})
 	}
 	for i := range f.answers {
 		n.answered(&f.answers[i])

@@ -21,8 +21,8 @@ const (
 	cutOffMillis flotilla.Millis = 1000
 )
 
-// pending is a call on its way through a node.
-type pending struct {
+// Pending is a call on its way through a node.
+type Pending struct {
 	call     *flotilla.Call
 	bytes    int
 	deadline flotilla.Millis // on the node's monotonic clock
@@ -47,7 +47,7 @@ type route struct {
 	session uint64          // 0: none is open
 	usedAt  flotilla.Millis // when the session was last used, on the wall clock
 	next    uint64          // number of the next command
-	queue   []*pending
+	queue   []*Pending
 	sent    []*sentParcel // in order of number; one that opens a session has no calls
 }
 
@@ -55,7 +55,7 @@ type route struct {
 type sentParcel struct {
 	first    uint64
 	bytes    []byte
-	calls    []*pending // nil where the caller has gone
+	calls    []*Pending // nil where the caller has gone
 	counts   []int      // commands of each call
 	session  uint64     // 0: it opens one
 	sends    int        // how often it was sent; 0: certainly not carried out
@@ -148,7 +148,7 @@ func (n *Node) fill(r *route) *sentParcel {
 	}
 	parcel := consensus.Parcel{Origin: n.cfg.Self, Session: r.session, First: r.next, Low: low, Commands: commands}
 	p := &sentParcel{first: r.next, session: r.session, deadline: r.queue[0].deadline,
-		calls: append([]*pending(nil), r.queue[:calls]...)}
+		calls: append([]*Pending(nil), r.queue[:calls]...)}
 	p.counts = make([]int, calls)
 	for i, c := range p.calls {
 		p.counts[i] = len(c.call.Commands)
@@ -255,7 +255,7 @@ func (n *Node) sessionEnded(r *route) {
 	r.session = 0
 	sent := r.sent
 	r.sent = nil
-	var again []*pending
+	var again []*Pending
 	for _, p := range sent {
 		if p.sends > 0 {
 			n.failParcel(p, flotilla.Unknown(flotilla.Timeout, "the group has forgotten this node's session"))
@@ -326,7 +326,7 @@ func failureOf(p *sentParcel) error {
 }
 
 // cancel forgets a call whose caller has gone.
-func (n *Node) cancel(c *pending) {
+func (n *Node) cancel(c *Pending) {
 	r := n.routes[c.call.Group]
 	if r == nil {
 		return

@@ -5,32 +5,23 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"flotilla"
 )
 
-// Limits of a server. What comes beyond them is refused as busy.
-const (
-	// MaxWaitingCommands and MaxWaitingBytes bound what waits for an answer on one node.
-	MaxWaitingCommands = 65_536
-	MaxWaitingBytes    = 256 << 20
-	// maxRemoteReads is how many reads a node carries out for others at a time.
-	maxRemoteReads = 256
-	// requestMillis is how long a call may take before its outcome is given up.
-	requestMillis flotilla.Millis = 5000
-)
+// maxRemoteReads is how many reads a node carries out for others at a time; what
+// comes beyond is refused as busy.
+const maxRemoteReads = 256
 
-// Server runs a Node: it owns the one loop, and is the Host that clients use.
+// Server runs a Core in real time: it owns the one loop, and is the Host that
+// clients use.
 type Server struct {
-	cfg       Config
-	node      *Node
-	started   time.Time
-	wake      chan struct{} // never closed; one slot
-	stopped   chan struct{} // closed when Run returns
-	published atomic.Pointer[published]
-	topics    topics
+	cfg     Config
+	core    *Core
+	started time.Time
+	wake    chan struct{} // never closed; one slot
+	stopped chan struct{} // closed when Run returns
 
 	mu    sync.Mutex // guards the fields up to the blank line
 	inbox inbox
@@ -39,57 +30,32 @@ type Server struct {
 	gathers []gathering
 	ended   bool // nothing is taken any more
 
-	waitingCommands atomic.Int64
-	waitingBytes    atomic.Int64
-	busy            atomic.Uint64
-	remoteReads     chan struct{}
-	tasks           sync.WaitGroup // goroutines that Run waits for
-	taskContext     context.Context
-	stopTasks       context.CancelFunc
+	remoteReads chan struct{}
+	tasks       sync.WaitGroup // goroutines that Run waits for
+	taskContext context.Context
+	stopTasks   context.CancelFunc
 }
 
 // inbox is what has arrived since the loop last looked.
 type inbox struct {
-	calls   []*pending
-	cancels []*pending
-	frames  []*frame
-	tasks   []func(*Node) // questions to the node, and reports
+	Input
+	tasks []func() // questions to the core, and reports; called by the loop
 }
 
 // New returns a server that has opened all its groups. Run makes it work.
 func New(cfg Config) (*Server, error) {
-	cfg = withDefaults(cfg)
-	s := &Server{cfg: cfg, started: time.Now(), wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+	s := &Server{cfg: withDefaults(cfg), started: time.Now(), wake: make(chan struct{}, 1), stopped: make(chan struct{}),
 		remoteReads: make(chan struct{}, maxRemoteReads)}
 	s.taskContext, s.stopTasks = context.WithCancel(context.Background())
-	node, err := newNode(cfg)
-	if err != nil {
-		return nil, err
-	}
-	s.node = node
-	node.emit, node.listens, node.hear = s.topics.emit, s.topics.listens, s.topics.hear
-	s.published.Store(node.publish())
-	return s, nil
+	var err error
+	s.core, err = NewCore(cfg, Clocks{Wall: wallClock, Mono: s.mono})
+	return s, err
 }
 
-func withDefaults(cfg Config) Config {
-	if cfg.TickMillis == 0 {
-		cfg.TickMillis = 50
-	}
-	if cfg.ElectionTicks == 0 {
-		cfg.ElectionTicks = 12
-	}
-	if cfg.HeartbeatTicks == 0 {
-		cfg.HeartbeatTicks = 2
-	}
-	if cfg.Groups == 0 {
-		cfg.Groups = DefaultGroups(len(cfg.Members))
-	}
-	if cfg.Replicas == 0 {
-		cfg.Replicas = DefaultReplicas
-	}
-	cfg.Replicas = min(cfg.Replicas, len(cfg.Members))
-	return cfg
+func wallClock() flotilla.Millis { return flotilla.Millis(time.Now().UnixMilli()) }
+
+func (s *Server) mono() flotilla.Millis {
+	return flotilla.Millis(time.Since(s.started) / time.Millisecond)
 }
 
 // Run works until ctx ends or the node fails; then all calls are answered, and all
@@ -116,12 +82,11 @@ func (s *Server) Run(ctx context.Context) error {
 			ticked = true
 		}
 		if ticked {
-			s.node.setClock(s.clock())
-			s.node.Tick()
+			s.core.Tick()
 		}
 		last = s.take(last)
 		err = s.turn(&last)
-		if at := s.node.NextWake(); at < armed || at != flotilla.Never && armed < s.node.mono {
+		if at := s.core.NextWake(); at < armed || at != flotilla.Never && armed < s.core.node.mono {
 			armed = at
 			early.Reset(max(0, time.Duration(at-s.mono()))*time.Millisecond + time.Microsecond)
 		}
@@ -130,35 +95,20 @@ func (s *Server) Run(ctx context.Context) error {
 	return fmt.Errorf("node %v: %w", s.cfg.Self, err)
 }
 
-// turn hands the node what has arrived, and carries out what it asks of the shell.
+// turn hands the core what has arrived, and carries out what it asks for.
 func (s *Server) turn(in *inbox) error {
-	n := s.node
-	n.setClock(s.clock())
-	for _, f := range in.frames {
-		n.receive(f)
-	}
 	for _, task := range in.tasks {
-		task(n)
+		task()
 	}
-	for _, c := range in.calls {
-		n.submit(c)
-	}
-	for _, c := range in.cancels {
-		n.cancel(c)
-	}
-	if err := n.Turn(s.clock()); err != nil {
+	work, err := s.core.Turn(&in.Input)
+	if err != nil {
 		return err
 	}
-	for _, job := range n.snapshots {
+	for _, job := range work.Snapshots {
 		s.tasks.Go(func() { s.sendSnapshot(job) })
 	}
-	n.snapshots = n.snapshots[:0]
-	for _, r := range n.requests {
+	for _, r := range work.Reads {
 		s.serveRemote(r)
-	}
-	n.requests = n.requests[:0]
-	if n.isChanged {
-		s.published.Store(n.publish())
 	}
 	s.noteGathering()
 	return nil
@@ -174,37 +124,29 @@ type gathering struct{ writes, reads bool }
 func (s *Server) noteGathering() {
 	s.mu.Lock()
 	missed := false
-	for _, r := range s.node.routeOrder {
+	for _, r := range s.core.node.routeOrder {
 		for int(r.group) >= len(s.gathers) {
 			s.gathers = append(s.gathers, gathering{})
 		}
-		now := gathering{writes: len(r.sent) >= s.node.maxSent(r), reads: s.node.isConfirming(r.group)}
+		now := gathering{writes: len(r.sent) >= s.core.node.maxSent(r), reads: s.core.node.isConfirming(r.group)}
 		before := s.gathers[r.group]
 		missed = missed || before.writes && !now.writes || before.reads && !now.reads
 		s.gathers[r.group] = now
 	}
-	missed = missed && len(s.inbox.calls) > 0
+	missed = missed && len(s.inbox.Calls) > 0
 	s.mu.Unlock()
 	if missed {
 		s.poke()
 	}
 }
 
-func (s *Server) clock() Clock {
-	return Clock{Wall: flotilla.Millis(time.Now().UnixMilli()), Mono: s.mono()}
-}
-
-func (s *Server) mono() flotilla.Millis {
-	return flotilla.Millis(time.Since(s.started) / time.Millisecond)
-}
-
 // take swaps the inbox for an empty one; used is one that was taken before.
 func (s *Server) take(used inbox) inbox {
-	clear(used.calls)
-	clear(used.cancels)
-	clear(used.frames)
+	clear(used.Calls)
+	clear(used.Cancels)
+	clear(used.Frames)
 	clear(used.tasks)
-	used = inbox{calls: used.calls[:0], cancels: used.cancels[:0], frames: used.frames[:0], tasks: used.tasks[:0]}
+	used = inbox{Input: Input{Calls: used.Calls[:0], Cancels: used.Cancels[:0], Frames: used.Frames[:0]}, tasks: used.tasks[:0]}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	taken := s.inbox
@@ -221,7 +163,7 @@ func (s *Server) poke() {
 }
 
 // post has a function called by the loop, unless the server has ended.
-func (s *Server) post(task func(*Node)) bool {
+func (s *Server) post(task func()) bool {
 	s.mu.Lock()
 	ended := s.ended
 	if !ended {
@@ -239,19 +181,10 @@ func (s *Server) end() {
 	in := s.inbox
 	s.inbox = inbox{}
 	s.mu.Unlock()
-	for _, f := range in.frames {
-		if f.snapshot != nil {
-			f.snapshot.staged.Drop()
-		}
-	}
 	for _, task := range in.tasks {
-		task(s.node)
+		task()
 	}
-	stopping := flotilla.Refused(flotilla.Stopping, "")
-	for _, c := range in.calls {
-		s.node.fail(c, stopping)
-	}
-	s.node.stop()
+	s.core.Stop(&in.Input)
 	s.stopTasks()
 	s.tasks.Wait()
 	close(s.stopped)
@@ -259,7 +192,7 @@ func (s *Server) end() {
 
 // Receive takes a frame from the transport.
 func (s *Server) Receive(from flotilla.NodeID, bytes []byte) {
-	f, err := decodeFrame(from, bytes)
+	f, err := s.core.Decode(from, bytes)
 	if err != nil {
 		s.cfg.Log.Warn("a frame could not be read", "node", from, "err", err)
 	}
@@ -270,11 +203,11 @@ func (s *Server) Receive(from flotilla.NodeID, bytes []byte) {
 // by a network that is overloaded. Raft and routes send again.
 const maxWaitingFrames = 16_384
 
-func (s *Server) deliver(f *frame) bool {
+func (s *Server) deliver(f *Frame) bool {
 	s.mu.Lock()
-	ok := !s.ended && (len(s.inbox.frames) < maxWaitingFrames || f.snapshot != nil)
+	ok := !s.ended && (len(s.inbox.Frames) < maxWaitingFrames || f.snapshot != nil)
 	if ok {
-		s.inbox.frames = append(s.inbox.frames, f)
+		s.inbox.Frames = append(s.inbox.Frames, f)
 	}
 	s.mu.Unlock()
 	s.poke()
@@ -285,12 +218,12 @@ func (s *Server) deliver(f *frame) bool {
 func (s *Server) Self() flotilla.NodeID { return s.cfg.Self }
 
 // Topology returns the newest known picture of the cluster.
-func (s *Server) Topology() *flotilla.Topology { return s.published.Load().topology }
+func (s *Server) Topology() *flotilla.Topology { return s.core.Topology() }
 
 // Status asks the node how it is.
 func (s *Server) Status() Status {
 	answer := make(chan Status, 1)
-	if !s.post(func(n *Node) { answer <- n.status() }) {
+	if !s.post(func() { answer <- s.core.Status() }) {
 		return Status{Cluster: s.cfg.Cluster, Node: s.cfg.Self, Name: s.cfg.Self.String(), PID: os.Getpid()}
 	}
 	var st Status
@@ -299,19 +232,19 @@ func (s *Server) Status() Status {
 	case <-s.stopped:
 	}
 	st.PID, st.StartedAt = os.Getpid(), flotilla.Millis(s.started.UnixMilli())
-	st.Inbox, st.Busy = int(s.waitingCommands.Load()), s.busy.Load()
 	return st
 }
 
 // Drain has this node give all its leaders away, and returns once it leads
 // nothing or ctx ended.
 func (s *Server) Drain(ctx context.Context) error {
-	s.post(func(n *Node) { n.isDraining = true; n.isChanged = true })
+	n := s.core.node
+	s.post(func() { n.isDraining = true; n.isChanged = true })
 	tick := time.NewTicker(time.Duration(s.cfg.TickMillis) * time.Millisecond)
 	defer tick.Stop()
 	for {
 		left := make(chan int, 1)
-		if !s.post(func(n *Node) { n.balance(); left <- n.leads() }) {
+		if !s.post(func() { n.balance(); left <- n.leads() }) {
 			return nil
 		}
 		select {

@@ -3,57 +3,36 @@ package cluster
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
 	"flotilla"
-	"flotilla/consensus"
-
-	"go.etcd.io/raft/v3/raftpb"
-	"google.golang.org/protobuf/proto"
 )
 
 // snapshotTimeout is how long sending one snapshot may take.
 const snapshotTimeout = time.Hour
 
 // sendSnapshot streams a snapshot to another node, beside the loop.
-//
-// Its header is the group and the Raft message that it belongs to: group uvarint,
-// then the message as Protocol Buffers have it.
-func (s *Server) sendSnapshot(job snapshotJob) {
-	defer job.view.Close()
+func (s *Server) sendSnapshot(job SnapshotJob) {
 	ctx, cancel := context.WithTimeout(s.taskContext, snapshotTimeout)
 	defer cancel()
-	message, err := proto.Marshal(job.message)
-	if err == nil {
-		header := append(appendUvarints(nil, uint64(job.group)), message...)
-		err = s.cfg.Transport.SendSnapshot(ctx, job.to, header, func(w io.Writer) error {
-			return errors.Join(consensus.WriteSnapshot(w, job.view), job.view.Err())
-		})
-	}
+	err := job.Send(ctx, s.cfg.Transport)
 	if err != nil {
 		s.cfg.Log.Warn("a snapshot was not sent", "node", job.to, "group", job.group, "err", err)
 	} else {
 		s.cfg.Log.Info("a snapshot was sent", "node", job.to, "group", job.group, "index", job.view.Mark().Index)
 	}
-	s.post(func(n *Node) { n.snapshotDone(job.group, job.replica, err == nil) })
+	s.post(func() { s.core.SnapshotDone(&job, err == nil) })
 }
 
 // ReceiveSnapshot stores a snapshot aside and hands it to the loop.
 func (s *Server) ReceiveSnapshot(ctx context.Context, from flotilla.NodeID, header []byte, body io.Reader) error {
-	in := frameBytes{rest: header}
-	group := in.group()
-	message := &raftpb.Message{}
-	if in.err != nil || proto.Unmarshal(in.rest, message) != nil {
-		return errors.New("the header of the snapshot can not be read")
-	}
-	staged, err := s.cfg.Disk.Stage(consensus.Replica{Group: group, ID: flotilla.ReplicaID(message.GetTo())}, body)
+	f, err := s.core.Stage(from, header, body)
 	if err != nil {
-		return fmt.Errorf("store the snapshot of %v: %w", group, err)
+		return err
 	}
-	if ctx.Err() != nil || !s.deliver(&frame{from: from, snapshot: &snapshotItem{staged: staged, message: message}}) {
-		staged.Drop()
+	if ctx.Err() != nil || !s.deliver(f) {
+		f.Drop()
 		return errors.New("the node is stopping")
 	}
 	return nil
@@ -94,9 +73,6 @@ func (n *Node) stop() {
 		n.fail(c, flotilla.Refused(flotilla.Stopping, ""))
 	}
 	clear(n.remoteReads)
-	for _, job := range n.snapshots {
-		job.view.Close()
-	}
 }
 
 func stopFailure(p *sentParcel) error {

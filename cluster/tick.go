@@ -139,7 +139,7 @@ func (n *Node) start() {
 
 // propose has this node itself send a command to a group; nobody waits for the reply.
 func (n *Node) propose(g flotilla.GroupID, command []byte) {
-	c := &pending{call: &flotilla.Call{Group: g, Commands: [][]byte{command}}, bytes: len(command),
+	c := &Pending{call: &flotilla.Call{Group: g, Commands: [][]byte{command}}, bytes: len(command),
 		deadline: n.mono + requestMillis, done: make(chan struct{}, 1)}
 	n.submit(c)
 }
@@ -210,7 +210,7 @@ func (n *Node) candidates(h *hosted) []flotilla.NodeID {
 	nodes := []flotilla.NodeID{n.cfg.Self}
 	last := h.state.Mark().Index
 	for _, f := range h.group.Followers() {
-		if !f.IsLearner && f.State == "StateReplicate" && f.IsActive && f.Match+keptEntries/10 > last {
+		if !f.IsLearner && f.State == "StateReplicate" && f.IsActive && f.Match+n.cfg.KeptEntries/10 > last {
 			nodes = append(nodes, h.group.Members().Node[f.Replica])
 		}
 	}
@@ -256,8 +256,8 @@ func (n *Node) cut() {
 	for _, h := range n.order {
 		applied := h.state.Mark().Index
 		// In this order: marks that are of no use to the second are forgotten.
-		anyway := max(applied-min(applied, keptEntries), h.marks.behind(keptBytes, maxKeptBytes))
-		atMost := max(applied-min(applied, maxKeptEntries), h.marks.behind(maxKeptBytes, maxKeptBytes))
+		anyway := max(applied-min(applied, n.cfg.KeptEntries), h.marks.behind(keptBytes, maxKeptBytes))
+		atMost := max(applied-min(applied, n.cfg.KeptEntries*(maxKeptEntries/keptEntries)), h.marks.behind(maxKeptBytes, maxKeptBytes))
 		keep := min(h.state.Durable(), anyway)
 		if h.group.IsLeader() {
 			for _, f := range h.group.Followers() {

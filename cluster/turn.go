@@ -267,7 +267,7 @@ func (n *Node) sendSnapshot(h *hosted, m *raftpb.Message) {
 		return
 	}
 	n.counters.snapshots++
-	n.snapshots = append(n.snapshots, snapshotJob{to: to, group: h.id, replica: replica, message: message, view: view})
+	n.snapshots = append(n.snapshots, SnapshotJob{to: to, group: h.id, replica: replica, message: message, view: view})
 }
 
 // snapshotDone takes the shell's word on how sending a snapshot went.
