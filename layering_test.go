@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"console":               {"cluster", "store/redis", "transport"}, // it shows their counters
 	"bench":                 {},
 	"check":                 {},
+	"scenario":              {},
 	"cmd/flotilla":          {"bench", "cluster", "consensus", "console", "storage", "store", "store/redis", "supervisor", "transport"},
 	"store/redis/redistest": {"store", "store/redis"},
 	"storage/conformance":   {"consensus", "storage"},
@@ -63,7 +64,10 @@ var homes = map[string][]string{
 }
 
 // pure are the packages that see no clock, no chance, no file and no goroutine.
-var pure = []string{"", "consensus", "store"}
+var pure = []string{"", "consensus", "store", "scenario"}
+
+// seeded are pure packages that may draw by chance, but only from a seed that they are given.
+var seeded = []string{"scenario"}
 
 // impure are the imports that a pure package must not have, with all below them.
 var impure = []string{"time", "os", "net", "sync", "math/rand", "crypto/rand", "log", "log/slog", "syscall"}
@@ -194,13 +198,19 @@ func TestPurePackagesArePure(t *testing.T) {
 		}
 		for _, imported := range imports(s) {
 			for _, bad := range impure {
-				if imported == bad || strings.HasPrefix(imported, bad+"/") {
+				isSeeded := imported == "math/rand/v2" && slices.Contains(seeded, s.pkg)
+				if (imported == bad || strings.HasPrefix(imported, bad+"/")) && !isSeeded {
 					t.Errorf("%s: a pure package must not import %q", s.path, imported)
 				}
 			}
 		}
 		ast.Inspect(s.tree, func(n ast.Node) bool {
-			switch n.(type) {
+			switch v := n.(type) {
+			case *ast.SelectorExpr:
+				name, isName := v.X.(*ast.Ident)
+				if isName && name.Name == "rand" && !slices.Contains([]string{"New", "NewPCG", "Rand"}, v.Sel.Name) {
+					t.Errorf("%s: rand.%s draws without a seed that was given", s.at(n.Pos()), v.Sel.Name)
+				}
 			case *ast.GoStmt:
 				t.Errorf("%s: a pure package starts no goroutine", s.at(n.Pos()))
 			case *ast.SelectStmt:

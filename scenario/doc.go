@@ -1,0 +1,15 @@
+// Package scenario is a small text language of workload, faults and timing, and
+// what such a text means: which node, which link, when.
+//
+// Read in this order: Plan and Step (plan.go: what a text says), headers and verbs
+// (header.go, verbs.go: the grammar as two tables), Parse (parse.go), Plan.String
+// (print.go), the rules that one line can not know (rules.go).
+//
+// Invariants. What String prints parses to an equal Plan. In safety mode a plan
+// never takes or damages the data of more nodes than a group can lose; in liveness
+// mode it touches only the nodes that it names as those to do without.
+//
+// The package reads no clock and no file, starts no goroutine and has no chance
+// but a seed. It refuses what it does not understand, by line, with what would be
+// right; it never skips a line.
+package scenario
