@@ -1,0 +1,134 @@
+package scenario
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Ability is something that an executor must be able to do for a step.
+type Ability string
+
+// The abilities. The value ends the sentence "it can ...".
+const (
+	Processes       Ability = "end, start, pause and resume nodes"
+	LinkFaults      Ability = "break single links, one way"
+	Boundaries      Ability = "stop a node at an append, a vote or a reply"
+	FlushBoundaries Ability = "stop a node at a flush or an install"
+	PowerLoss       Ability = "take away what was not synced"
+	PartialLoss     Ability = "take away a part of what was not synced"
+	EmptyDisks      Ability = "give a node an empty disk"
+	SlowDisks       Ability = "slow a disk down"
+	FullDisks       Ability = "fill a disk"
+	Files           Ability = "change files of a node"
+	Clocks          Ability = "set a node's clock"
+	Transfers       Ability = "tell a leader to hand over"
+)
+
+// abilities in the order of the documentation.
+func abilities() []Ability {
+	return []Ability{Processes, LinkFaults, Transfers, Boundaries, FlushBoundaries, PowerLoss, PartialLoss, EmptyDisks,
+		SlowDisks, FullDisks, Files, Clocks}
+}
+
+// Executor is something that carries plans out, and what it can do. Whoever builds
+// one may take those below and add what its surroundings allow.
+type Executor struct {
+	Name string
+	Has  []Ability
+}
+
+// Virtual is a simulated cluster whose disks are storage.Memory: the only one that
+// knows the moments of a flush and of an install. It has no files.
+func Virtual() Executor {
+	return Executor{"the simulator", []Ability{Processes, LinkFaults, Boundaries, FlushBoundaries, PowerLoss, PartialLoss,
+		EmptyDisks, SlowDisks, FullDisks, Clocks, Transfers}}
+}
+
+// VirtualPebble is a simulated cluster whose disks are Pebble on a file system in
+// memory. What a power cut leaves there is all or nothing: a part would differ from
+// run to run.
+func VirtualPebble() Executor {
+	return Executor{"the simulator with Pebble", []Ability{Processes, LinkFaults, Boundaries, PowerLoss, EmptyDisks, SlowDisks,
+		FullDisks, Files, Clocks, Transfers}}
+}
+
+// Real is a fleet of processes on this machine. It has no moments of a write, one
+// clock for all nodes, and no door through which a leader could be told to hand over.
+func Real() Executor {
+	return Executor{"a fleet of processes", []Ability{Processes, LinkFaults, EmptyDisks, Files}}
+}
+
+// RealPowerCut is such a fleet on a file system that forgets what was not synced.
+func RealPowerCut() Executor {
+	return Executor{"a fleet on power-cut disks", append(Real().Has, PowerLoss, PartialLoss)}
+}
+
+// executors in the order of the documentation.
+func executors() []Executor { return []Executor{Virtual(), VirtualPebble(), Real(), RealPowerCut()} }
+
+// Needs returns what an executor must be able to do for the step, in a fixed order.
+func (s Step) Needs() (needs []Ability) {
+	switch s.Verb {
+	case Kill, Start, Restart, Pause, Resume:
+		needs = append(needs, Processes)
+	case Crash:
+		needs = append(needs, Processes)
+		switch s.Boundary {
+		case "":
+		case BeforeFlush, AfterFlush, BeforeInstall, BetweenInstall, AfterInstall:
+			needs = append(needs, FlushBoundaries)
+		default:
+			needs = append(needs, Boundaries)
+		}
+		switch s.Loss {
+		case LoseAll:
+			needs = append(needs, PowerLoss)
+		case LoseSome:
+			needs = append(needs, PartialLoss)
+		}
+	case Wipe:
+		needs = append(needs, Processes, EmptyDisks)
+	case Isolate, Partition, Cut, Drop, Delay, Duplicate, Reorder, Heal:
+		needs = append(needs, LinkFaults)
+	case SlowDisk:
+		needs = append(needs, SlowDisks)
+	case FillDisk:
+		needs = append(needs, FullDisks)
+	case Flip:
+		needs = append(needs, Files)
+	case SetClock, RunClock, MendClock:
+		needs = append(needs, Clocks)
+	case Transfer:
+		needs = append(needs, Transfers)
+	}
+	return needs // nothing for MendDisk: a disk that can not be broken is whole
+}
+
+// CanDo tells whether the executor can carry the step out; nil if so. The error
+// names the step and what is missing.
+func (e Executor) CanDo(s Step) error {
+	for _, need := range s.Needs() {
+		if !slices.Contains(e.Has, need) {
+			return fmt.Errorf("`%v` is not possible here: %s can not %s", s, e.Name, need)
+		}
+	}
+	return nil
+}
+
+// CanPlay tells whether the executor can carry out all of a plan's steps; nil if so.
+// The error has a line for each step that it can not.
+func (e Executor) CanPlay(p *Plan) error {
+	var all Errors
+	for _, s := range p.Steps {
+		for _, need := range s.Needs() {
+			if !slices.Contains(e.Has, need) {
+				all = append(all, &Error{Wrong: fmt.Sprintf("`%v` is not possible here", s), Right: fmt.Sprintf("%s can not %s", e.Name, need)})
+				break
+			}
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all
+}
