@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"bench":                 {},
 	"check":                 {},
 	"scenario":              {},
+	"lab/powercut":          {},
 	"cmd/flotilla":          {"bench", "cluster", "consensus", "console", "storage", "store", "store/redis", "supervisor", "transport"},
 	"store/redis/redistest": {"store", "store/redis"},
 	"storage/conformance":   {"consensus", "storage"},
@@ -56,11 +57,12 @@ var homes = map[string][]string{
 	"github.com/spf13/pflag":              {"cmd/flotilla"},
 	"golang.org/x/sync":                   {"cmd/flotilla"},
 	"github.com/prometheus/client_golang": {"console"},
-	"golang.org/x/sys":                    {"storage", "supervisor"},
+	"golang.org/x/sys":                    {"storage", "supervisor", "lab/powercut"},
 	"golang.org/x/term":                   {"cmd/flotilla"},
 	"go.yaml.in/yaml/v3":                  {"cmd/flotilla"},
 	"github.com/redis/go-redis/v9":        {"bench"},
 	"github.com/anishathalye/porcupine":   {"check"},
+	"github.com/hanwen/go-fuse/v2":        {"lab/powercut"},
 }
 
 // pure are the packages that see no clock, no chance, no file and no goroutine.
