@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -26,4 +27,34 @@ func WriteFile(path string, content []byte, mode os.FileMode) error {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return syncDir(filepath.Dir(path))
+}
+
+// MakeFolder makes a folder, and those above it that are missing, so that after a
+// power cut it is there, with what was synced in it. os.MkdirAll promises nothing of
+// the kind: a folder's name is durable once the folder above it was synced.
+func MakeFolder(path string, mode os.FileMode) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	above := filepath.Dir(path)
+	err = os.Mkdir(path, mode)
+	if errors.Is(err, fs.ErrNotExist) && above != path {
+		// From the top down, each one durable before the next: whoever is killed in
+		// between leaves at most one folder whose name is not, the lowest.
+		if err := MakeFolder(above, mode); err != nil {
+			return err
+		}
+		err = os.Mkdir(path, mode)
+	}
+	if err == nil {
+		return syncDir(above)
+	}
+	if info, statErr := os.Stat(path); statErr != nil || !info.IsDir() {
+		return err
+	}
+	// It was there. Whoever made it may have been killed before this; but the folder
+	// above need not be ours to open, or be able to be synced.
+	_ = syncDir(above)
+	return nil
 }

@@ -23,7 +23,7 @@ func LockDir(dir string) (*Lock, error) {
 	if err := checkOurs(dir); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := MakeFolder(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the fleet's folder: %w", err)
 	}
 	file, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o644)

@@ -29,7 +29,7 @@ type logFile struct {
 }
 
 func openLog(dir string, maxBytes int64) (*logFile, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := MakeFolder(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make a node's folder: %w", err)
 	}
 	l := &logFile{path: filepath.Join(dir, "node.log"), maxBytes: maxBytes}

@@ -28,7 +28,7 @@ func (c nodeConfig) dataDir() string { return filepath.Join(c.Dir, "data") }
 // and returns a number that grows with each start. It begins at the time, so that
 // it grows also when the folder was lost.
 func openIdentity(c nodeConfig) (incarnation uint64, err error) {
-	if err := os.MkdirAll(c.dataDir(), 0o700); err != nil {
+	if err := supervisor.MakeFolder(c.dataDir(), 0o700); err != nil {
 		return 0, fmt.Errorf("make the node's folder: %w", err)
 	}
 	path := filepath.Join(c.Dir, "node.json")
