@@ -1,124 +1,190 @@
 package check
 
-import "slices"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 // Final is what a key held when all was over, read after all clients had ended.
 type Final struct {
 	Found  bool     // a register has a value
 	Value  string   // a register's
 	Total  int64    // a counter's
-	Values []string // a set's
+	Values []string // a set's, in any order; a list's, from head to tail
 }
 
-// Durable decides whether what is there at the end is what was acknowledged:
-// nothing lost, and nothing that nobody wrote or that was refused. It needs no
-// search, so that it also judges histories of a size that Linearizable can not.
+// Durable decides whether what is there at the end is what was acknowledged, or was
+// seen by a read of any level: nothing lost, nothing back that was taken away, and
+// nothing that nobody wrote or that was refused. It needs no search, so that it also
+// judges histories of a size that Linearizable can not.
+//
+// It takes the parts of a transaction one by one, and so can not see that one was
+// carried out in half. It can not see a loss that an operation of unknown outcome
+// may explain: a set's member that somebody may have removed, as many elements of a list
+// as pops were not answered. Of a counter that was deleted it
+// only knows what came surely after.
 func Durable(history []Operation, final map[string]Final) Verdict {
 	v := newVerdict(history)
-	keys, of := byKey(history)
-	for _, key := range keys {
-		end, wasRead := final[key]
+	for _, t := range timelines(history) {
+		end, wasRead := final[t.key]
 		if !wasRead {
-			v.fault("key %q was not read at the end", key)
+			v.fault("key %q was not read at the end", t.key)
 			continue
 		}
-		switch of[key][0].Kind {
-		case Add, Count:
-			durableCounter(&v, key, of[key], end)
-		case Insert, Remove, Members:
-			durableSet(&v, key, of[key], end)
+		switch t.family {
+		case counter:
+			t.durableCounter(&v, end)
+		case set:
+			t.durableSet(&v, end)
+		case list:
+			t.durableList(&v, end)
+		case noFamily:
+			v.fault("key %q is used as two different types: the history can not be judged", t.key)
 		default:
-			durableRegister(&v, key, of[key], end)
+			t.durableRegister(&v, end)
 		}
 	}
 	return v
 }
 
-// durableRegister: the value at the end was stored by a write that may have
-// happened, and no acknowledged write began after that one had ended.
-func durableRegister(v *Verdict, key string, operations []Operation, end Final) {
-	var last Operation // the acknowledged change that began last
-	var isLost, explained bool
-	for _, o := range operations {
-		if isStored(o) && o.Begin >= last.Begin {
-			last, isLost = o, true
+// lost reports that an acknowledged change is not to be seen at the end.
+func (v *Verdict) lost(t *timeline, change event, end string) {
+	how := "an acknowledged write"
+	if change.Outcome != Known {
+		how = "a write that somebody had seen"
+	}
+	v.fault("key %q: %s is lost: %s; at the end %s\n%s", t.key, how, v.describe(change.Operation), end,
+		v.window(t.all, change.Operation, never))
+}
+
+// durableRegister: what is there at the end is what some change left that may have
+// happened, and no other change surely happened after that one.
+func (t *timeline) durableRegister(v *Verdict, end Final) {
+	there := "nothing is there"
+	if end.Found {
+		there = fmt.Sprintf("%q is there", end.Value)
+	}
+	newest := -1 // the sure change that began last
+	for i, c := range t.changes {
+		if c.happened() && (newest < 0 || c.Begin >= t.changes[newest].Begin) {
+			newest = i
 		}
 	}
-	for _, o := range operations {
-		if o.isRead() || o.Outcome == Refused || o.Kind == CompareAndSet && o.Outcome == Known && !o.Changed {
+	if newest < 0 && !end.Found {
+		return
+	}
+	isKnown := false
+	for i, c := range t.changes {
+		if c.stores() != end.Found || end.Found && c.Value != end.Value {
 			continue
 		}
-		fits := o.Kind == Delete && !end.Found || o.Kind != Delete && end.Found && o.Value == end.Value
-		isOlder := isLost && o.Outcome == Known && o.End < last.Begin
-		explained = explained || fits && !isOlder
+		isKnown = true
+		if !t.isReplaced(i) {
+			return
+		}
 	}
 	switch {
-	case explained, !isLost && !end.Found:
-	case !end.Found:
-		v.fault("key %q: an acknowledged write is lost: %s; at the end nothing is there", key, describe(last))
-	case isLost:
-		v.fault("key %q: an acknowledged write is lost: %s; at the end %q is there", key, describe(last), end.Value)
+	case end.Found && !isKnown:
+		v.fault("key %q: at the end %s, which nobody wrote: %s", t.key, there, t.nobody(end.Value))
 	default:
-		v.fault("key %q: at the end %q is there, which nobody wrote", key, end.Value)
+		v.lost(t, t.changes[newest], there)
 	}
 }
 
-// isStored reports whether the operation certainly changed its register.
-func isStored(o Operation) bool {
-	if o.Outcome != Known {
-		return false
+// isReplaced reports whether another change surely happened after one.
+func (t *timeline) isReplaced(i int) bool {
+	for j, other := range t.changes {
+		if other.happened() && t.precedes(i, j) {
+			return true
+		}
 	}
-	return o.Kind == Write || o.Kind == Delete || o.Kind == CompareAndSet && o.Changed
+	return false
 }
 
 // durableCounter: the total is that of all acknowledged additions and of some of
-// those with unknown outcome.
-func durableCounter(v *Verdict, key string, operations []Operation, end Final) {
-	var low, high int64
-	for _, o := range operations {
+// those with unknown outcome; and no less than what anybody was told, and what was
+// added since, if it never goes down.
+func (t *timeline) durableCounter(v *Verdict, end Final) {
+	low, high, isGrowing := int64(0), int64(0), true
+	for _, c := range t.changes {
+		isGrowing = isGrowing && c.Kind == Add && c.Number >= 0
 		switch {
-		case o.Kind != Add || o.Outcome == Refused:
-		case o.Outcome == Known:
-			low += o.Number
-			high += o.Number
-		case o.Number > 0:
-			high += o.Number
+		case c.Kind != Add || t.isUndone(c, Delete):
+		case c.happened() && !t.mayBeUndone(c, Delete):
+			low += c.Number
+			high += c.Number
 		default:
-			low += o.Number
+			low += min(c.Number, 0)
+			high += max(c.Number, 0)
 		}
 	}
+	if isGrowing {
+		low = max(low, t.leastTold())
+	}
 	if end.Total < low || end.Total > high {
-		v.fault("key %q: the count at the end is %d; what was acknowledged makes it %d to %d", key, end.Total, low, high)
+		v.fault("key %q: the count at the end is %d; what was acknowledged makes it %d to %d", t.key, end.Total, low, high)
 	}
 }
 
-// durableSet: a member that was acknowledged and that nobody tried to remove is
-// there; one that nobody can have inserted is not.
-func durableSet(v *Verdict, key string, operations []Operation, end Final) {
-	inserted, possible, removed := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for _, o := range operations {
-		switch {
-		case o.Outcome == Refused:
-		case o.Kind == Insert:
-			possible[o.Value] = true
-			inserted[o.Value] = inserted[o.Value] || o.Outcome == Known
-		case o.Kind == Remove:
-			removed[o.Value] = true
+// leastTold returns what a growing counter holds at least, by what somebody was
+// told and all that began after that.
+func (t *timeline) leastTold() (least int64) {
+	added := make([]int64, len(t.changes)+1) // by the changes from here on, in order of beginning
+	for i, c := range slices.Backward(t.changes) {
+		added[i] = added[i+1]
+		if c.happened() {
+			added[i] += c.Number
 		}
 	}
-	there := slices.Sorted(slices.Values(end.Values))
-	for _, o := range operations {
-		if o.Kind != Insert || !inserted[o.Value] || removed[o.Value] {
-			continue
-		}
-		if _, ok := slices.BinarySearch(there, o.Value); !ok {
-			inserted[o.Value] = false // say it once
-			v.fault("key %q: an acknowledged write is lost: %s", key, describe(o))
+	for _, told := range slices.Concat(t.changes, t.reads) {
+		if told.Outcome == Known {
+			next, _ := slices.BinarySearchFunc(t.changes, told.End+1, func(c event, at int64) int { return cmp.Compare(c.Begin, at) })
+			least = max(least, told.Total+added[next])
 		}
 	}
-	for _, member := range there {
-		if !possible[member] {
-			v.fault("key %q: %q is there, which was refused or never asked for", key, member)
+	return least
+}
+
+// mayBeUndone reports whether a change of one of some kinds, of the same value or
+// of all, may have come after this one.
+func (t *timeline) mayBeUndone(c event, kinds ...Kind) bool {
+	return slices.ContainsFunc(t.changes, func(other event) bool {
+		return isUndoing(other, c, kinds) && !other.mustPrecede(c.Begin)
+	})
+}
+
+// isUndone reports whether such a change surely came after this one.
+func (t *timeline) isUndone(c event, kinds ...Kind) bool {
+	return slices.ContainsFunc(t.changes, func(other event) bool {
+		return isUndoing(other, c, kinds) && other.happened() && c.mustPrecede(other.Begin)
+	})
+}
+
+func isUndoing(other, c event, kinds []Kind) bool {
+	return slices.Contains(kinds, other.Kind) && (other.Kind == Delete || other.Value == c.Value)
+}
+
+// durableSet: a member that was acknowledged and that nobody can have removed since is
+// there; one that nobody can have inserted since it was removed is not.
+func (t *timeline) durableSet(v *Verdict, end Final) {
+	there := map[string]bool{}
+	for _, value := range end.Values {
+		there[value] = true
+	}
+	for _, c := range t.changes {
+		if c.Kind == Insert && c.happened() && !there[c.Value] && !t.mayBeUndone(c, Remove, Delete) {
+			there[c.Value] = true // say it once
+			v.lost(t, c, "it is not there")
+		}
+	}
+	for _, value := range end.Values {
+		switch from := t.sources[value]; {
+		case len(from) == 0:
+			v.fault("key %q: %q is there, which was refused or never asked for", t.key, value)
+		case !slices.ContainsFunc(from, func(i int) bool { return !t.isUndone(t.changes[i], Remove, Delete) }):
+			v.fault("key %q: %q is there, which was removed after all that inserted it\n%s", t.key, value,
+				v.window(t.all, t.changes[from[0]].Operation, never))
 		}
 	}
 }

@@ -1,20 +1,18 @@
 package check
 
-import (
-	"slices"
-	"sync"
-)
+import "slices"
 
 // Kind says what an operation asked for.
 type Kind string
 
-// The kinds. A key is a register, a counter or a set, and never two of them.
+// The kinds. A key is a register, a counter, a set or a list, and never two of
+// them; Delete empties any. Every key is empty when the history begins.
 const (
 	// Read returns a register's Value; none if Found is false.
 	Read Kind = "read"
 	// Write stores Value in a register.
 	Write Kind = "write"
-	// Delete empties a register.
+	// Delete empties a key.
 	Delete Kind = "delete"
 	// CompareAndSet stores Value if the register holds Expect; Changed says whether
 	// it did. One that did not says nothing about the register: WATCH and
@@ -30,6 +28,23 @@ const (
 	Remove Kind = "remove"
 	// Members returns all Values of a set.
 	Members Kind = "members"
+	// PushLeft puts Value at the head of a list and returns its length as Total.
+	PushLeft Kind = "push-left"
+	// PushRight puts Value at the tail of a list and returns its length as Total.
+	PushRight Kind = "push-right"
+	// PopLeft takes the head of a list and returns it as Value; Found is false if
+	// the list was empty.
+	PopLeft Kind = "pop-left"
+	// PopRight takes the tail of a list, as PopLeft the head.
+	PopRight Kind = "pop-right"
+	// Range returns the Values of a list between From and To, both included and
+	// counted as LRANGE counts: 0 is the head, -1 the tail.
+	Range Kind = "range"
+	// Length returns a list's length as Total.
+	Length Kind = "length"
+	// Transaction carries out its Parts in one atomic step, if all Guards hold in
+	// that moment; Changed says whether it was carried out. It has no Key.
+	Transaction Kind = "transaction"
 )
 
 // Outcome says what a client knows of its operation.
@@ -45,82 +60,154 @@ const (
 	Refused Outcome = "refused"
 )
 
-// Operation is what one client asked of one key, and what came of it.
+// Level says how fresh a read had to be. The zero value is the strongest.
+type Level uint8
+
+// The levels, from the strongest. A change has none: it is linearizable.
+const (
+	// LevelLinearizable sees all that was acknowledged before the read began.
+	LevelLinearizable Level = iota
+	// LevelSession sees no less than its Client has seen or changed before.
+	LevelSession
+	// LevelBounded sees what was current at some time since Age before the read began.
+	LevelBounded
+	// LevelEventual sees what was current at any time until the read's end.
+	LevelEventual
+)
+
+// String returns the level's name.
+func (l Level) String() string {
+	return [...]string{"linearizable", "session", "bounded", "eventual"}[l]
+}
+
+// Operation is what one client asked of one key (or, in a transaction, of
+// several), and what came of it.
 type Operation struct {
+	// Client is also the session: whoever begins a new session is a new Client.
 	Client int
 	Key    string
 	Kind   Kind
+	Level  Level // reads only, and transactions that do nothing but read
+	// Age is for LevelBounded, in nanoseconds: what was asked for, and what the
+	// caller grants on top of it for coarse or drifting clocks.
+	Age int64
 
-	Value  string // what was asked to be stored, or what was read
-	Expect string // for CompareAndSet
-	Number int64  // for Add
+	// Value is what was asked to be stored, or what was read. Many checks are
+	// sharper where no two operations store the same Value in one key.
+	Value    string
+	Expect   string // CompareAndSet
+	Number   int64  // Add
+	From, To int64  // Range
+	// Parts are a transaction's; of each only what was asked and what was
+	// answered counts: the client, the outcome and the times are the transaction's.
+	Parts []Operation
+	// Guards are reads of watched keys with the answers that they had between
+	// WATCH and MULTI. A key that was watched and not read needs no guard.
+	Guards []Operation
 
 	Outcome Outcome
-	Found   bool     // Read
-	Changed bool     // CompareAndSet, Insert, Remove
-	Total   int64    // Add, Count
-	Values  []string // Members
+	Found   bool     // Read, PopLeft, PopRight
+	Changed bool     // CompareAndSet, Insert, Remove, Transaction
+	Total   int64    // Add, Count, PushLeft, PushRight, Length
+	Values  []string // Members, Range
 
 	Begin int64 // nanoseconds on one clock for all clients
 	End   int64 // of no meaning if the outcome is Unknown
 }
 
 // isRead reports whether the operation changes nothing.
-func (o Operation) isRead() bool { return o.Kind == Read || o.Kind == Count || o.Kind == Members }
-
-// Recorder writes a history down. Its methods may be called from any goroutine.
-type Recorder struct {
-	now func() int64
-
-	mu         sync.Mutex // guards operations
-	operations []Operation
-}
-
-// NewRecorder returns a recorder that takes its times from now: nanoseconds that
-// never run backwards and are the same for all clients.
-func NewRecorder(now func() int64) *Recorder { return &Recorder{now: now} }
-
-// Do runs one operation and writes it down. ask is given a copy, fills in what
-// the client was told, and sets the outcome; an outcome left empty is Unknown.
-func (r *Recorder) Do(o Operation, ask func(o *Operation)) Operation {
-	o.Begin = r.now()
-	ask(&o)
-	o.End = r.now()
-	if o.Outcome == "" {
-		o.Outcome = Unknown
+func (o Operation) isRead() bool {
+	switch o.Kind {
+	case Read, Count, Members, Range, Length:
+		return true
+	case Transaction:
+		return len(o.Guards) == 0 && !slices.ContainsFunc(o.Parts, func(p Operation) bool { return !p.isRead() })
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.operations = append(r.operations, o)
-	return o
+	return false
 }
 
-// History returns what was written down so far, in order of beginning.
-func (r *Recorder) History() []Operation {
-	r.mu.Lock()
-	all := slices.Clone(r.operations)
-	r.mu.Unlock()
-	slices.SortStableFunc(all, func(a, b Operation) int {
-		switch {
-		case a.Begin < b.Begin:
-			return -1
-		case a.Begin > b.Begin:
-			return 1
+// isWeakRead reports whether the operation is a read that may see an older state.
+func (o Operation) isWeakRead() bool { return o.Level != LevelLinearizable && o.isRead() }
+
+// stores reports whether the operation puts its Value into its key.
+func (o Operation) stores() bool {
+	switch o.Kind {
+	case Write, CompareAndSet, Insert, PushLeft, PushRight:
+		return true
+	}
+	return false
+}
+
+// isWhole reports whether a Range is of the whole list.
+func (o Operation) isWhole() bool { return o.From == 0 && o.To == -1 }
+
+// isAborted reports whether a condition kept the operation from happening. Such a
+// one says nothing about its keys.
+func (o Operation) isAborted() bool {
+	return o.Outcome == Known && !o.Changed && (o.Kind == CompareAndSet || o.Kind == Transaction)
+}
+
+// parts returns the operations on single keys that the operation consists of,
+// guards as reads. They have the client, outcome and times of the whole.
+func (o Operation) parts() []Operation {
+	if o.Kind != Transaction {
+		return []Operation{o}
+	}
+	all := slices.Concat(o.Guards, o.Parts)
+	for i := range all {
+		p := &all[i]
+		p.Client, p.Outcome, p.Begin, p.End = o.Client, o.Outcome, o.Begin, o.End
+		p.Level, p.Age = LevelLinearizable, 0
+		if o.isRead() {
+			p.Level, p.Age = o.Level, o.Age
 		}
-		return 0
-	})
+	}
 	return all
 }
 
-// byKey splits a history; the keys are returned in order.
-func byKey(history []Operation) (keys []string, of map[string][]Operation) {
-	of = map[string][]Operation{}
-	for _, o := range history {
-		if _, ok := of[o.Key]; !ok {
-			keys = append(keys, o.Key)
+// observed returns the values that an answered operation on one key found there.
+func (o Operation) observed() []string {
+	switch o.Kind {
+	case Read, PopLeft, PopRight:
+		if o.Found {
+			return []string{o.Value}
 		}
-		of[o.Key] = append(of[o.Key], o)
+	case CompareAndSet:
+		return []string{o.Expect}
+	case Remove:
+		if o.Changed {
+			return []string{o.Value}
+		}
+	case Members, Range:
+		return o.Values
 	}
-	slices.Sort(keys)
-	return keys, of
+	return nil
+}
+
+// family is the type that a key must have for an operation.
+type family int
+
+const (
+	anyFamily family = iota // Delete
+	register
+	counter
+	set
+	list
+	noFamily // an unknown kind
+)
+
+func familyOf(kind Kind) family {
+	switch kind {
+	case Delete:
+		return anyFamily
+	case Read, Write, CompareAndSet:
+		return register
+	case Add, Count:
+		return counter
+	case Insert, Remove, Members:
+		return set
+	case PushLeft, PushRight, PopLeft, PopRight, Range, Length:
+		return list
+	}
+	return noFamily
 }

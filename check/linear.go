@@ -2,10 +2,7 @@ package check
 
 import (
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -13,188 +10,104 @@ import (
 
 // Linearizable decides, key by key, whether there is one order of the operations
 // that explains every answer and respects who ended before whom began (Herlihy &
-// Wing 1990; Porcupine searches as Wing & Gong and Lowe describe). limit is the
-// time for one key; running out of it is a fault, too: not checked is not good.
+// Wing 1990; Porcupine searches as Wing & Gong and Lowe describe). Keys that are
+// connected by transactions are decided together, at most MaxTogether of them, so
+// that transactions are strictly serializable. Weak reads are not
+// looked at, except that what they found had happened.
+//
+// limit is the time for one key, or set of connected keys; running out of it is
+// a fault, too: not checked is not good. Where a fault was found, it may take as long
+// again to find where, and, for the first of a verdict, to make its Picture.
+//
+// It can not see what no answer shows: a change that was lost before anyone looked
+// (let a reader look at every key at the end), or in which order two changes were
+// carried out that nobody looked between.
 func Linearizable(history []Operation, limit time.Duration) Verdict {
+	return linearizable(history, limit, shortestStretch)
+}
+
+// linearizable is Linearizable with stretches of a given length.
+func linearizable(history []Operation, limit time.Duration, shortest int) Verdict {
 	v := newVerdict(history)
-	keys, of := byKey(history)
-	for _, key := range keys {
-		model, ok := modelOf(of[key])
-		if !ok {
-			v.fault("key %q is used as two different types: the history can not be judged", key)
+	for _, t := range connect(history) {
+		if i := slices.Index(t.families, noFamily); i >= 0 {
+			v.fault("key %q is used as two different types: the history can not be judged", t.keys[i])
 			continue
 		}
-		relevant := relevantOperations(of[key])
-		result, info := porcupine.CheckOperationsVerbose(model, toPorcupine(relevant), limit)
-		switch result {
-		case porcupine.Unknown:
-			v.fault("key %q: %d operations could not be judged within %v", key, len(relevant), limit)
-		case porcupine.Illegal:
-			v.fault("key %q: %s", key, explain(of[key], relevant, info))
+		if len(t.keys) > MaxTogether {
+			v.fault("%d keys are connected by transactions, %q and others: more than %d can not be judged together",
+				len(t.keys), t.keys[0], MaxTogether)
+			continue
 		}
+		v.search(t, limit, shortest)
 	}
 	return v
 }
 
-// relevantOperations leaves out what can not change the verdict: refused
-// operations; reads without an answer; a compare-and-set that did not happen; and
-// writes with unknown outcome whose value nobody ever saw (if an order with such a
-// write explains all answers, so does that order without it). Each of the last
-// kind left in would double the search.
-func relevantOperations(operations []Operation) []Operation {
-	seen := map[string]bool{}
-	for _, o := range operations {
-		switch {
-		case o.Outcome == Refused:
-		case o.Kind == Read && o.Outcome == Known:
-			seen[o.Value] = true
-		case o.Kind == CompareAndSet:
-			seen[o.Expect] = true
+// search judges one set of keys, stretch by stretch until the first fault.
+func (v *Verdict) search(t *together, limit time.Duration, shortest int) {
+	deadline := time.Now().Add(limit)
+	events := t.relevant()
+	if len(events) == 0 {
+		return
+	}
+	for _, s := range cut(t, events, shortest) {
+		switch s.run(deadline) {
+		case porcupine.Unknown:
+			v.fault("%s: %d operations could not be judged within %v", t.name(), len(events), limit)
+			return
+		case porcupine.Illegal:
+			// Whether it is broken is known; where, may take as long once more.
+			broken, culprit := s.firstBroken(time.Now().Add(limit))
+			v.fault("%s: %s\n%s", t.name(), v.explain(t, broken, culprit), v.window(t.all, culprit.Operation, culprit.known()))
+			v.picture(broken, limit)
+			return
 		}
 	}
-	var relevant []Operation
-	for _, o := range operations {
-		isUnanswered := o.Outcome == Unknown && (o.isRead() || o.Kind == Write && !seen[o.Value])
-		isUnswapped := o.Kind == CompareAndSet && o.Outcome == Known && !o.Changed
-		if o.Outcome != Refused && !isUnanswered && !isUnswapped {
-			relevant = append(relevant, o)
-		}
-	}
-	return relevant
 }
 
-func toPorcupine(operations []Operation) []porcupine.Operation {
-	out := make([]porcupine.Operation, len(operations))
-	for i, o := range operations {
-		end := o.End
-		if o.Outcome == Unknown {
-			end = math.MaxInt64
-		}
-		out[i] = porcupine.Operation{ClientId: o.Client, Input: o, Output: o, Call: o.Begin, Return: end}
-	}
-	return out
-}
-
-// modelOf returns the model for a key, if all its operations agree on one. The
-// state of each is a string: a register "=value" or "", a counter its decimal
-// digits, a set its sorted members.
-func modelOf(operations []Operation) (porcupine.Model, bool) {
-	families := map[Kind]int{Read: 1, Write: 1, Delete: 1, CompareAndSet: 1, Add: 2, Count: 2, Insert: 3, Remove: 3, Members: 3}
-	family := 0
-	for _, o := range operations {
-		if family != 0 && families[o.Kind] != family {
-			return porcupine.Model{}, false
-		}
-		family = families[o.Kind]
-	}
-	step := map[int]func(string, Operation) (bool, string){1: stepRegister, 2: stepCounter, 3: stepSet}[family]
-	if step == nil {
-		return porcupine.Model{}, false
-	}
-	return porcupine.Model{
-		Init: func() any { return "" },
-		Step: func(state, input, _ any) (bool, any) {
-			ok, next := step(state.(string), input.(Operation))
-			return ok, next
-		},
-	}, true
-}
-
-// stepRegister reports whether the answer fits the state, and the state after it.
-func stepRegister(state string, o Operation) (bool, string) {
-	switch o.Kind {
-	case Read:
-		if !o.Found {
-			return state == "", state
-		}
-		return state == "="+o.Value, state
-	case Write:
-		return true, "=" + o.Value
-	case Delete:
-		return true, ""
-	}
-	holds := state == "="+o.Expect // CompareAndSet
-	if o.Outcome == Unknown && !holds {
-		return true, state
-	}
-	return holds, "=" + o.Value
-}
-
-func stepCounter(state string, o Operation) (bool, string) {
-	total, _ := strconv.ParseInt("0"+strings.TrimPrefix(state, "-"), 10, 64)
-	if strings.HasPrefix(state, "-") {
-		total = -total
-	}
-	if o.Kind == Add {
-		total += o.Number
-	}
-	return o.Outcome == Unknown || total == o.Total, strconv.FormatInt(total, 10)
-}
-
-func stepSet(state string, o Operation) (bool, string) {
-	var members []string
-	if state != "" {
-		members = strings.Split(state, "\x00")
-	}
-	if o.Kind == Members {
-		return slices.Equal(members, slices.Sorted(slices.Values(o.Values))), state
-	}
-	i, isThere := slices.BinarySearch(members, o.Value)
-	changes := isThere == (o.Kind == Remove)
-	if changes && isThere {
-		members = slices.Delete(members, i, i+1)
-	} else if changes {
-		members = slices.Insert(members, i, o.Value)
-	}
-	return o.Outcome == Unknown || changes == o.Changed, strings.Join(members, "\x00")
-}
-
-// explain says in words what does not fit: a value that only a refused write had,
-// if there is one, or else the first operation beyond the longest order found.
-func explain(all, relevant []Operation, info porcupine.LinearizationInfo) string {
-	if fault, ok := refusedButSeen(all); ok {
+// explain says in words what does not fit: a value that only a refused operation
+// had, if there is one, or else the answer that no order explains.
+func (v *Verdict) explain(t *together, s *search, culprit event) string {
+	if fault, ok := v.refusedButSeen(t.all); ok {
 		return fault
 	}
-	var longest []int
-	for _, partition := range info.PartialLinearizations() {
-		for _, order := range partition {
-			if len(order) > len(longest) {
-				longest = order
-			}
-		}
+	text := fmt.Sprintf("no order explains the %d operations until here", len(s.events))
+	if s.isLater() {
+		text += fmt.Sprintf(" (at the beginning of them, %s)", s.describeWorld(world{states: s.start}))
 	}
-	text := fmt.Sprintf("no order explains the %d operations; the best explains %d", len(relevant), len(longest))
-	first := -1
-	for i := range relevant {
-		isLeft := !slices.Contains(longest, i) && relevant[i].Outcome == Known
-		if isLeft && (first < 0 || relevant[i].End < relevant[first].End) {
-			first = i
-		}
+	if culprit.Outcome == Known {
+		return text + "; this answer fits none: " + v.describe(culprit.Operation)
 	}
-	if first >= 0 {
-		text += "; this does not fit: " + describe(relevant[first])
-	}
-	if len(longest) > 0 {
-		text += "; the last that fits: " + describe(relevant[longest[len(longest)-1]])
-	}
-	return text
+	return text + "; this happened, since it was seen: " + v.describe(culprit.Operation)
+}
+
+// isLater reports whether the stretch begins with something in its keys.
+func (s *search) isLater() bool {
+	return slices.ContainsFunc(s.start, func(state string) bool { return state != "" })
 }
 
 // refusedButSeen looks for a read of a value that was only ever refused.
-func refusedButSeen(operations []Operation) (string, bool) {
-	refused, possible := map[string]bool{}, map[string]bool{}
+func (v *Verdict) refusedButSeen(operations []Operation) (string, bool) {
+	refused, possible := map[place]bool{}, map[place]bool{}
 	for _, o := range operations {
-		stores := o.Kind == Write || o.Kind == CompareAndSet || o.Kind == Insert
-		if stores && o.Outcome == Refused {
-			refused[o.Value] = true
-		} else if stores {
-			possible[o.Value] = true
+		for _, p := range o.parts() {
+			if p.stores() && o.Outcome == Refused {
+				refused[place{p.Key, p.Value}] = true
+			} else if p.stores() {
+				possible[place{p.Key, p.Value}] = true
+			}
 		}
 	}
 	for _, o := range operations {
-		for _, value := range append(slices.Clone(o.Values), o.Value) {
-			if o.isRead() && o.Outcome == Known && refused[value] && !possible[value] {
-				return fmt.Sprintf("%q was refused and is there all the same: %s", value, describe(o)), true
+		if o.Outcome != Known || o.isAborted() {
+			continue
+		}
+		for _, p := range o.parts() {
+			for _, value := range p.observed() {
+				if at := (place{p.Key, value}); refused[at] && !possible[at] {
+					return fmt.Sprintf("%q was refused and is there all the same: %s", value, v.describe(o)), true
+				}
 			}
 		}
 	}

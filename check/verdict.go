@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -11,7 +12,12 @@ type Verdict struct {
 	Operations int // of which something is known
 	Unknown    int // that may have happened
 	Refused    int // that must not have happened
-	Faults     []string
+	// Faults say each what broke which rule, and below it, a line each, the
+	// operations around it. Times are seconds since the first operation began.
+	Faults []string
+
+	start int64 // when the first operation began
+	drawn *picture
 }
 
 // OK reports whether nothing was found.
@@ -33,14 +39,18 @@ func (v Verdict) String() string {
 }
 
 func (v *Verdict) fault(format string, args ...any) {
-	v.Faults = append(v.Faults, fmt.Sprintf(format, args...))
+	v.Faults = append(v.Faults, strings.TrimSuffix(fmt.Sprintf(format, args...), "\n"))
 }
 
 // newVerdict counts a history.
 func newVerdict(history []Operation) Verdict {
-	keys, _ := byKey(history)
-	v := Verdict{Keys: len(keys)}
+	v := Verdict{start: math.MaxInt64}
+	keys := map[string]bool{}
 	for _, o := range history {
+		v.start = min(v.start, o.Begin)
+		for _, p := range o.parts() {
+			keys[p.Key] = true
+		}
 		switch o.Outcome {
 		case Known:
 			v.Operations++
@@ -50,34 +60,23 @@ func newVerdict(history []Operation) Verdict {
 			v.Unknown++
 		}
 	}
+	v.Keys = len(keys)
 	return v
 }
 
 // describe tells an operation in words.
-func describe(o Operation) string {
-	var what string
-	switch o.Kind {
-	case Read:
-		what = fmt.Sprintf("read %q", o.Value)
-		if !o.Found {
-			what = "read nothing"
-		}
-	case CompareAndSet:
-		what = fmt.Sprintf("changed %q to %q", o.Expect, o.Value)
-	case Add:
-		what = fmt.Sprintf("added %d and got %d", o.Number, o.Total)
-	case Count:
-		what = fmt.Sprintf("read the count %d", o.Total)
-	case Members:
-		what = fmt.Sprintf("read %d members", len(o.Values))
-	case Delete:
-		what = "deleted it"
-	case Write:
-		what = fmt.Sprintf("wrote %q", o.Value)
-	default:
-		what = fmt.Sprintf("%s %q (changed: %v)", o.Kind, o.Value, o.Changed)
+func (v *Verdict) describe(o Operation) string {
+	text := fmt.Sprintf("client %d %s between %s and %s", o.Client, what(o), v.clock(o.Begin), v.clock(o.End))
+	switch o.Outcome {
+	case Unknown:
+		return text + ", outcome unknown"
+	case Refused:
+		return text + ", refused"
 	}
-	return fmt.Sprintf("client %d %s between %.3f s and %.3f s", o.Client, what, seconds(o.Begin), seconds(o.End))
+	return text
 }
 
-func seconds(nanos int64) float64 { return float64(nanos) / 1e9 }
+// clock tells a time in seconds since the start.
+func (v *Verdict) clock(nanos int64) string {
+	return fmt.Sprintf("%.6f s", float64(nanos-v.start)/1e9)
+}

@@ -1,0 +1,83 @@
+package check
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// lastCurrent returns the newest time at which a change was surely not yet replaced
+// by one that took effect later: its beginning, or that of the last linearizable
+// read of a register that found its value, if nothing else stored that.
+func (t *timeline) lastCurrent(i int) int64 { return t.current[i] }
+
+// fillCurrent computes what lastCurrent returns.
+func (t *timeline) fillCurrent() {
+	t.current = make([]int64, len(t.changes))
+	for i, c := range t.changes {
+		t.current[i] = c.Begin
+	}
+	if t.family != register {
+		return
+	}
+	for _, o := range slices.Concat(t.changes, t.reads) {
+		if o.Outcome != Known || o.isWeakRead() {
+			continue
+		}
+		for _, value := range o.observed() {
+			if i := t.source(value); i >= 0 {
+				t.current[i] = max(t.current[i], o.Begin)
+			}
+		}
+	}
+}
+
+// precedes reports whether change i surely took effect before change j: by a time at
+// which j was surely not replaced yet, so that i did not come after it.
+func (t *timeline) precedes(i, j int) bool {
+	return i != j && t.changes[i].mustPrecede(t.lastCurrent(j))
+}
+
+// disorder says which two elements of a list, from left to right, can not be in
+// this order, or nothing. What was pushed right later is further right; what
+// was pushed left later is further left; and what was pushed left is left of what was
+// pushed right, because both ends only ever move away from each other.
+func (t *timeline) disorder(values []string) string {
+	// Seen so far, from left to right: the right push that began last, and whether there was any.
+	newestRight, right := int64(math.MinInt64), ""
+	for _, value := range values {
+		i := t.source(value)
+		if i < 0 {
+			continue
+		}
+		c := t.changes[i]
+		switch {
+		case c.Kind == PushLeft && right != "":
+			return fmt.Sprintf("%q was pushed left and is right of %s, which was pushed right", value, right)
+		case c.Kind == PushRight && c.mustPrecede(newestRight):
+			return fmt.Sprintf("%q was pushed right before %s and is right of it", value, right)
+		case c.Kind == PushRight && c.Begin > newestRight:
+			newestRight, right = c.Begin, fmt.Sprintf("%q", value)
+		}
+	}
+	return t.leftDisorder(values)
+}
+
+// leftDisorder is disorder's half for what was pushed left, from right to left.
+func (t *timeline) leftDisorder(values []string) string {
+	newest, left := int64(math.MinInt64), ""
+	for _, value := range slices.Backward(values) {
+		i := t.source(value)
+		if i < 0 || t.changes[i].Kind != PushLeft {
+			continue
+		}
+		c := t.changes[i]
+		if c.mustPrecede(newest) {
+			return fmt.Sprintf("%q was pushed left before %s and is left of it", value, left)
+		}
+		if c.Begin > newest {
+			newest, left = c.Begin, fmt.Sprintf("%q", value)
+		}
+	}
+	return ""
+}
