@@ -1,0 +1,89 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// Eventual decides for every weak read whether it saw some state that its key had
+// until the read's end: nothing that nobody asked for, that was refused or that
+// was asked for only later, and no mixture, which has a change without
+// one that surely came before it.
+//
+// It can not see that a read is old; that is no fault at this level. It does not
+// compare two reads, nor two keys, not even of one transaction. Of a counter
+// that goes up and down it only knows the limits. Where two operations store the
+// same value in a key, it takes the one that excuses the read.
+func Eventual(history []Operation) Verdict {
+	v := newVerdict(history)
+	for _, t := range timelines(history) {
+		if t.family == noFamily {
+			v.fault("key %q is used as two different types: the history can not be judged", t.key)
+			continue
+		}
+		for _, r := range t.reads {
+			if !r.isWeakRead() {
+				continue
+			}
+			if ways, reason := t.possible(&v, r); len(ways) == 0 {
+				v.fault("key %q: %s; %s\n%s", t.key, v.describe(r.Operation), reason, v.window(t.all, r.Operation, r.End))
+			}
+		}
+	}
+	return v
+}
+
+// WeakReads decides on all reads that need not be linearizable: Eventual, Bounded
+// and Session together.
+func WeakReads(history []Operation) Verdict {
+	v := Eventual(history)
+	v.Faults = append(v.Faults, Bounded(history).Faults...)
+	v.Faults = append(v.Faults, Session(history).Faults...)
+	return v
+}
+
+// possible returns the ways to explain a read that this level's rule allows, or the
+// reason why the last of them is not allowed.
+func (t *timeline) possible(v *Verdict, r event) (ways []evidence, reason string) {
+	all, reason := t.evidenceOf(r)
+	for _, way := range all {
+		if why := t.impossible(v, r, way); why != "" {
+			reason = why
+			continue
+		}
+		ways = append(ways, way)
+	}
+	return ways, reason
+}
+
+// impossible says why there can not have been such a state until the read's end.
+func (t *timeline) impossible(v *Verdict, r event, way evidence) string {
+	if len(way.has) == 0 {
+		return ""
+	}
+	for _, i := range way.has {
+		if t.changes[i].Begin > r.End {
+			return "what it found was asked for later: " + v.describe(t.changes[i].Operation)
+		}
+	}
+	// If anything that is lacking precedes anything that is there, so do these two.
+	newest := slices.MaxFunc(way.has, func(i, j int) int { return cmp.Compare(t.lastCurrent(i), t.lastCurrent(j)) })
+	oldest := t.firstBefore(way.lacks, t.lastCurrent(newest))
+	if oldest < 0 {
+		return ""
+	}
+	return fmt.Sprintf("it shows that %s, and not what came before, that %s",
+		v.describe(t.changes[newest].Operation), v.describe(t.changes[oldest].Operation))
+}
+
+// firstBefore returns the first of some changes that surely took effect before a
+// time, or -1.
+func (t *timeline) firstBefore(changes []int, before int64) int {
+	for _, i := range changes {
+		if t.changes[i].mustPrecede(before) {
+			return i
+		}
+	}
+	return -1
+}
