@@ -12,6 +12,7 @@ type Verdict struct {
 	Operations int // of which something is known
 	Unknown    int // that may have happened
 	Refused    int // that must not have happened
+	Replicas   int // that were compared
 	// Faults say each what broke which rule, and below it, a line each, the
 	// operations around it. Times are seconds since the first operation began.
 	Faults []string
@@ -27,6 +28,9 @@ func (v Verdict) OK() bool { return len(v.Faults) == 0 }
 func (v Verdict) String() string {
 	seen := fmt.Sprintf("%d operations with an answer, %d with unknown outcome, %d refused, on %d keys",
 		v.Operations, v.Unknown, v.Refused, v.Keys)
+	if v.Replicas > 0 {
+		seen = fmt.Sprintf("%d replicas compared", v.Replicas)
+	}
 	if v.OK() {
 		return "good: " + seen
 	}
