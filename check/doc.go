@@ -1,17 +1,36 @@
 // Package check decides from the outside whether a cluster kept its promises:
 // from what clients asked, when, and what they were told.
 //
-// Read in this order: Operation and Recorder (history.go: what is written down),
-// Linearizable (linear.go: is there one order that explains all answers?), Durable
-// (durable.go: is every acknowledged write there at the end?), Verdict (verdict.go).
+// Read in this order: Operation (history.go) and Recorder (recorder.go): what is
+// written down. Verdict (verdict.go): what comes of it, in words. Then one file a promise:
+//
+//	Linearizable  linear.go    is there one order that explains all answers? Transactions are one step in it.
+//	Durable       durable.go   is every acknowledged change there at the end, and nothing else?
+//	Eventual      eventual.go  did each weak read see a state that once was?
+//	Bounded       bounded.go   was that state current lately enough?
+//	Session       session.go   did a client never see less than it had seen or changed before?
+//	Replicas      replicas.go  do all copies of a group say the same?
 //
 // The three outcomes are the heart of it. An operation with a Known outcome took
 // effect between its beginning and its end. One whose outcome is Unknown may have
 // taken effect at any time after its beginning, or never: it stays open to the end
-// of the history. One that was Refused must never have had any effect: it is
-// left out, and whoever saw its effect saw something that can not be explained.
+// of the history, unless somebody found what only it can have left (settle, in timeline.go).
+// One that was Refused must never have had any effect: it is left out, and whoever saw
+// its effect saw something that can not be explained.
 //
-// The package knows nothing of Flotilla; its tests run it against plain
-// histories with a planted violation each. It refuses to call a history good that
-// it could not finish checking.
+// How it works. Linearizable searches with Porcupine: model.go says what each
+// operation does to a key, together.go which keys must be searched as one, cut.go where
+// a long history may be cut, and search.go how. The other checkers search
+// nothing: timeline.go gathers what is known of one key, order.go which change surely
+// came before which, and evidence.go what a read tells of the state that it saw.
+//
+// No checker accuses wrongly: where two explanations are possible, the better one is
+// taken. What each can not see for that reason is in its comment. The other way round,
+// it refuses to call a history good that it could not finish checking.
+//
+// The package knows nothing of Flotilla, starts no goroutine but Porcupine's, and
+// reads no clock but to keep to the time that it is given: it serves a simulator with
+// virtual time on one goroutine as well as clients of real processes. Its tests plant a
+// violation of each kind, play random histories of a toy cluster that is right, or breaks
+// one rule, and compare Linearizable with trying every order.
 package check
