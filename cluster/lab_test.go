@@ -36,7 +36,8 @@ type lab struct {
 	// Of a hundred frames so many are lost or come twice; all are late by up to so much.
 	dropped, doubled int
 	delay            int
-	asked            []*labCall // not answered yet, in order
+	lag              map[flotilla.NodeID]flotilla.Millis // how much later each frame to or from a node comes
+	asked            []*labCall                          // not answered yet, in order
 }
 
 type labNode struct {
@@ -80,7 +81,8 @@ const (
 
 func newLab(t *testing.T, seed uint64) *lab {
 	cryptotest.SetGlobalRandom(t, seed)
-	l := &lab{t: t, rand: rand.New(rand.NewPCG(seed, 7)), trace: fnv.New64a(), cut: map[[2]flotilla.NodeID]bool{}, delay: 3}
+	l := &lab{t: t, rand: rand.New(rand.NewPCG(seed, 7)), trace: fnv.New64a(), cut: map[[2]flotilla.NodeID]bool{}, delay: 3,
+		lag: map[flotilla.NodeID]flotilla.Millis{}}
 	for i := range 3 {
 		n := &labNode{id: flotilla.NodeID(i + 1), wall: flotilla.Millis(l.rand.IntN(400))}
 		n.disk = storage.NewMemory(n.diskOptions())
@@ -154,7 +156,7 @@ func (t labLine) Send(to flotilla.NodeID, frame []byte) {
 
 func (l *lab) launch(f labFrame) {
 	l.sent++
-	f.number, f.at = l.sent, l.now+1+flotilla.Millis(l.rand.IntN(l.delay))
+	f.number, f.at = l.sent, l.now+1+flotilla.Millis(l.rand.IntN(l.delay))+l.lag[f.from]+l.lag[f.to]
 	l.air = append(l.air, f)
 }
 

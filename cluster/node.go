@@ -114,6 +114,7 @@ type peer struct {
 	hello     hello
 	helloAt   flotilla.Millis // when hello came
 	rttMillis float64         // there and back, smoothed; 0 before it was measured
+	echoTick  uint64          // when a newer stamp of ours last came back; 0: never
 }
 
 // readyGroup is a group with its work of a turn.
@@ -316,17 +317,25 @@ func (n *Node) holders(g flotilla.GroupID) []flotilla.NodeID {
 	return nil
 }
 
+// isInReach reports whether a node was heard of lately, and has heard of this one.
+func (n *Node) isInReach(id flotilla.NodeID) bool {
+	if id == n.cfg.Self {
+		return true
+	}
+	return n.isAlive(id) && n.ticks-n.peers[id].echoTick <= uint64(n.cfg.ElectionTicks)
+}
+
 // isCutOff reports whether so few of a group's nodes are in reach that nothing
 // can be agreed on.
 func (n *Node) isCutOff(g flotilla.GroupID) bool {
 	holders := n.holders(g)
-	alive := 0
+	inReach := 0
 	for _, id := range holders {
-		if n.isAlive(id) {
-			alive++
+		if n.isInReach(id) {
+			inReach++
 		}
 	}
-	return n.ticks > uint64(n.cfg.ElectionTicks) && alive <= len(holders)/2
+	return n.ticks > uint64(n.cfg.ElectionTicks) && inReach <= len(holders)/2
 }
 
 // nodeOf returns the node that a replica of a hosted group is on, or 0.

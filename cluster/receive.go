@@ -134,6 +134,9 @@ func (n *Node) receiveHello(p *peer, h *hello) {
 	if p.hello.isDraining != h.isDraining {
 		n.isChanged = true
 	}
+	if h.echo != p.hello.echo {
+		p.echoTick = n.ticks
+	}
 	p.hello, p.helloAt = *h, n.mono
 	if h.echo > 0 {
 		rtt := max(0, float64(n.mono)-float64(h.echo)-float64(h.held))
