@@ -25,7 +25,7 @@ import (
 //   - A leader that took office less than settleMillis ago is not moved by rule 2,
 //     so a transfer that raced with another is not answered by a third at once.
 //   - A slow node that is slow no longer gets leaders back only by rule 2, and
-//     only if it has been well for settleMillis (whoever fills in IsSlow sees to that).
+//     only if it has been well for settleMillis (Node.wasSlow sees to that).
 //   - Nobody hands over to a node that is dead, draining or slow, or to a replica
 //     that is behind (GroupView.Candidates). If all replicas of a group are so, its
 //     leader stays.

@@ -46,7 +46,8 @@ type Node struct {
 	hasRoom     bool
 	syncMicros  float64 // of one synced write, smoothed
 	disk0       consensus.DiskStats
-	isChanged   bool // what is published is out of date
+	slowTicks   map[flotilla.NodeID]uint64 // when a node was last found to be slow
+	isChanged   bool                       // what is published is out of date
 	dirtyRoutes []*route
 
 	remoteReads map[uint64]*Pending // reads that another node answers
@@ -128,6 +129,7 @@ func newNode(cfg Config) (*Node, error) {
 	n := &Node{cfg: cfg, disk: cfg.Disk, transport: cfg.Transport, hosted: map[flotilla.GroupID]*hosted{},
 		routes: map[flotilla.GroupID]*route{}, peers: map[flotilla.NodeID]*peer{}, lost: map[flotilla.GroupID]flotilla.ReplicaID{},
 		floors:      map[flotilla.GroupID]floor{},
+		slowTicks:   map[flotilla.NodeID]uint64{},
 		remoteReads: map[uint64]*Pending{}, nonce: cfg.Incarnation << 32, hasRoom: true, isChanged: true}
 	n.directory = firstDirectory(membersOf(cfg.Members), cfg.Groups, cfg.Replicas, nil)
 	for _, r := range cfg.Lost {

@@ -44,3 +44,65 @@ func TestHelloMeasuresRoundTrip(t *testing.T) {
 		t.Errorf("measured %v, want 0.3 of 400", p.rttMillis)
 	}
 }
+
+// leads counts the groups that a node of the lab leads.
+func (n *labNode) leads() (count int) {
+	for _, h := range n.node.order {
+		if h.group.IsLeader() {
+			count++
+		}
+	}
+	return count
+}
+
+// TestLeadersLeaveSlowLinks slows all links of a node that leads down, and later
+// makes them good again. Its leaders move away although it answers well within
+// elections' time; they come back only once the links have been good for a while.
+func TestLeadersLeaveSlowLinks(t *testing.T) {
+	l, n := ready(t)
+	l.run(20_000, "each node leads one of the three groups", func() bool {
+		return l.nodes[0].leads() == 1 && l.nodes[1].leads() == 1 && l.nodes[2].leads() == 1
+	})
+	terms := func() (sum uint64) {
+		for _, h := range l.nodes[n.id%3].node.order {
+			sum += h.group.Term()
+		}
+		return sum
+	}
+	before := terms()
+	l.lag[n.id] = 80 // 160 ms there and back; the lab's elections begin after 240 of silence
+	l.run(5000, "the slow node leads nothing", func() bool { return n.leads() == 0 })
+	if moves := terms() - before; moves != 1 {
+		t.Errorf("%d elections: one leader had to hand over", moves)
+	}
+	l.answer(l.nodes[n.id%3], "La0001")
+	for end := l.now + 3*settleMillis; l.now < end; l.step() {
+		if n.leads() > 0 {
+			t.Fatalf("%d ms before the links are good a leader came back", end-l.now)
+		}
+	}
+	l.lag[n.id] = 0
+	for end := l.now + settleMillis; l.now < end; l.step() {
+		if n.leads() > 0 {
+			t.Fatalf("a leader came back %d ms too early", end-l.now)
+		}
+	}
+	l.run(10_000, "the node leads a group again", func() bool { return n.leads() == 1 })
+}
+
+// TestFlappingLinks: links that are slow every other moment do not have leaders
+// come and go each time.
+func TestFlappingLinks(t *testing.T) {
+	l, n := ready(t)
+	moves, led := 0, n.leads()
+	for i := range 10_000 {
+		l.lag[n.id] = flotilla.Millis(80 * (i / 500 % 2)) // 1 s fast, 1 s slow
+		l.step()
+		if now := n.leads(); now != led {
+			moves, led = moves+1, now
+		}
+	}
+	if moves > 3 || led > 0 {
+		t.Errorf("leaders came or went %d times, and it leads %d groups", moves, led)
+	}
+}

@@ -148,7 +148,7 @@ func (n *Node) propose(g flotilla.GroupID, command []byte) {
 func (n *Node) balance() {
 	view := BalanceView{Self: n.cfg.Self}
 	for _, m := range n.directory.Nodes {
-		v := NodeView{ID: m.ID, IsAlive: n.isAlive(m.ID), IsDraining: m.IsDraining || n.drains(m.ID), IsSlow: n.isSlow(m.ID)}
+		v := NodeView{ID: m.ID, IsAlive: n.isAlive(m.ID), IsDraining: m.IsDraining || n.drains(m.ID), IsSlow: n.wasSlow(m.ID)}
 		view.Nodes = append(view.Nodes, v)
 	}
 	counts := n.slotCounts
@@ -203,6 +203,16 @@ func (n *Node) isSlow(id flotilla.NodeID) bool {
 		return false
 	}
 	return disk > slowMicros && disk > slowFactor*fastestDisk || link > slowLinkMillis && link > slowFactor*fastestLink
+}
+
+// wasSlow reports whether a node is slow, or was within settleMillis: links that
+// are good only now and then are no reason to have leaders come and go.
+func (n *Node) wasSlow(id flotilla.NodeID) bool {
+	if n.isSlow(id) {
+		n.slowTicks[id] = n.ticks
+	}
+	at, isKnown := n.slowTicks[id]
+	return isKnown && flotilla.Millis(n.ticks-at)*n.cfg.TickMillis < settleMillis
 }
 
 // candidates returns the nodes whose voting copy of a group that we lead is close behind.
