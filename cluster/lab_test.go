@@ -17,6 +17,7 @@ import (
 
 	"flotilla"
 	"flotilla/storage"
+	"flotilla/store"
 )
 
 // lab is three nodes on one goroutine: their clocks, network and disks are values
@@ -105,7 +106,7 @@ func (l *lab) start(n *labNode, isBootstrap bool) {
 	n.born = l.now - flotilla.Millis(l.rand.IntN(1000))
 	clocks := Clocks{Wall: func() flotilla.Millis { return labStarted + l.now + n.wall }, Mono: func() flotilla.Millis { return l.now - n.born }}
 	core, err := NewCore(Config{Cluster: "lab", Self: n.id, Members: members, Groups: labGroups,
-		Machines: map[flotilla.System]flotilla.Machine{systemLab: lists{}}, Disk: n.disk, Transport: labLine{l, n.id},
+		Machines: map[flotilla.System]flotilla.Machine{systemLab: lists{}, flotilla.SystemStore: store.Machine{}}, Disk: n.disk, Transport: labLine{l, n.id},
 		Log: slog.New(slog.DiscardHandler), IsBootstrap: isBootstrap, Incarnation: l.lives, TickMillis: labTick}, clocks)
 	if err != nil {
 		if !errors.Is(err, storage.ErrCrashed) {
