@@ -287,7 +287,7 @@ func exampleFrame() []byte {
 	b := appendRaftItem(nil, 3, &raftpb.Message{Type: raftpb.MsgHeartbeat.Enum()})
 	b = appendParcelItem(b, 1, []byte("parcel"))
 	b = appendOutcomeItem(b, 1, &consensus.Outcome{Origin: 1, Session: 2, First: 3, Status: consensus.Applied, Replies: []byte("x")})
-	b = appendHello(b, &hello{directory: 5, isDraining: true, syncMicros: 9, leads: []leadership{{1, 2, 1001}}, lost: []lostReplica{{3, 1001}}})
+	b = appendHello(b, &hello{directory: 5, isDraining: true, syncMicros: 9, leads: []leadership{{1, 2, 1001, 7}}, lost: []lostReplica{{3, 1001}}})
 	b = appendLengthAnd(append(b, itemDirectory), []byte("directory"))
 	b = appendReadItem(b, &readItem{id: 7, group: 1, level: flotilla.Session, after: 8, maxAge: 9, commands: [][]byte{[]byte("get"), {}}})
 	b = appendAnswerItem(b, &answerItem{id: 7, reason: "busy", index: 3, replies: [][]byte{[]byte("a")}})

@@ -111,6 +111,8 @@ type leadership struct {
 	// next is the first replica id that was never used, or 0 as long as the leader
 	// may not know of all that were.
 	next flotilla.ReplicaID
+	// needed is up to where no replica needs the log any more.
+	needed uint64
 }
 
 // lostReplica says that all of the sender's copies of a group up to an id are gone.
@@ -164,8 +166,8 @@ func appendBroadcastItem(b []byte, system flotilla.System, message []byte) []byt
 }
 
 // appendHello: directory version, flags (1 draining, 2 room), sync micros, round
-// trip millis, stamp, echo, held, then two lists (count, then items): group, term
-// and next replica id of what is led, group and replica lost.
+// trip millis, stamp, echo, held, then two lists (count, then items): group, term,
+// next replica id and needed log of what is led, group and replica lost.
 func appendHello(b []byte, h *hello) []byte {
 	flags := uint64(0)
 	if h.isDraining {
@@ -176,7 +178,7 @@ func appendHello(b []byte, h *hello) []byte {
 	}
 	b = appendUvarints(append(b, itemHello), h.directory, flags, h.syncMicros, h.rttMillis, h.stamp, h.echo, h.held, uint64(len(h.leads)))
 	for _, l := range h.leads {
-		b = appendUvarints(b, uint64(l.group), l.term, uint64(l.next))
+		b = appendUvarints(b, uint64(l.group), l.term, uint64(l.next), l.needed)
 	}
 	b = appendUvarints(b, uint64(len(h.lost)))
 	for _, l := range h.lost {
@@ -281,7 +283,8 @@ func (in *frameBytes) hello() *hello {
 	h.syncMicros, h.rttMillis = in.uvarint(), in.uvarint()
 	h.stamp, h.echo, h.held = in.uvarint(), in.uvarint(), in.uvarint()
 	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
-		h.leads = append(h.leads, leadership{group: in.group(), term: in.uvarint(), next: flotilla.ReplicaID(in.uvarint())})
+		h.leads = append(h.leads, leadership{group: in.group(), term: in.uvarint(), next: flotilla.ReplicaID(in.uvarint()),
+			needed: in.uvarint()})
 	}
 	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
 		h.lost = append(h.lost, lostReplica{group: in.group(), replica: flotilla.ReplicaID(in.uvarint())})

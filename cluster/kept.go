@@ -2,6 +2,46 @@ package cluster
 
 import "go.etcd.io/raft/v3/raftpb"
 
+// Limits of how much log is kept anyway, and for replicas that are behind: entries
+// and bytes, whichever is less. One that is further behind gets a snapshot.
+const (
+	keptEntries    = 10_000
+	maxKeptEntries = 200_000
+	keptBytes      = 64 << 20
+	maxKeptBytes   = 1 << 30
+)
+
+// logLimits are these limits as a Node has them: a test has smaller ones.
+type logLimits struct{ entries, maxEntries, bytes, maxBytes uint64 }
+
+func logLimitsOf(cfg Config) logLimits {
+	return logLimits{entries: cfg.KeptEntries, maxEntries: cfg.KeptEntries * (maxKeptEntries / keptEntries), bytes: keptBytes, maxBytes: maxKeptBytes}
+}
+
+// cut lets the disk forget log that nobody is going to need. A leader keeps what
+// its replicas still need, and its hello tells the others how much that is: then
+// whoever leads next can bring a replica that is behind up by log, too. A node whose
+// disk has no room keeps nothing for others.
+func (n *Node) cut() {
+	for _, h := range n.order {
+		applied := h.state.Mark().Index
+		if h.group.IsLeader() {
+			h.needed = applied
+			for _, f := range h.group.Followers() {
+				h.needed = min(h.needed, f.Match)
+			}
+		}
+		// In this order: marks that are of no use to the second are forgotten.
+		anyway := max(applied-min(applied, n.logLimits.entries), h.marks.behind(n.logLimits.bytes, n.logLimits.maxBytes))
+		atMost := max(applied-min(applied, n.logLimits.maxEntries), h.marks.behind(n.logLimits.maxBytes, n.logLimits.maxBytes))
+		keep := min(h.state.Durable(), anyway)
+		if n.hasRoom {
+			keep = min(keep, max(h.needed, atMost))
+		}
+		n.disk.Cut(h.id, keep)
+	}
+}
+
 // markBytes is how far apart the marks of a log are.
 const markBytes = 4 << 20
 

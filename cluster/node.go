@@ -47,7 +47,8 @@ type Node struct {
 	syncMicros  float64 // of one synced write, smoothed
 	disk0       consensus.DiskStats
 	slowTicks   map[flotilla.NodeID]uint64 // when a node was last found to be slow
-	isChanged   bool                       // what is published is out of date
+	logLimits   logLimits
+	isChanged   bool // what is published is out of date
 	dirtyRoutes []*route
 
 	remoteReads map[uint64]*Pending // reads that another node answers
@@ -91,6 +92,9 @@ type hosted struct {
 	dueAt      flotilla.Millis
 	wasLeader  bool
 	marks      logMarks
+	// needed is up to where nobody needs the log any more, by the leader's last word;
+	// 0 until it was heard: then as much is kept as may be.
+	needed uint64
 	// heardFrom has the node of each replica that has spoken and is not among the
 	// members known here: this copy is empty, or has not yet applied that it joined.
 	heardFrom map[flotilla.ReplicaID]flotilla.NodeID
@@ -130,6 +134,7 @@ func newNode(cfg Config) (*Node, error) {
 		routes: map[flotilla.GroupID]*route{}, peers: map[flotilla.NodeID]*peer{}, lost: map[flotilla.GroupID]flotilla.ReplicaID{},
 		floors:      map[flotilla.GroupID]floor{},
 		slowTicks:   map[flotilla.NodeID]uint64{},
+		logLimits:   logLimitsOf(cfg),
 		remoteReads: map[uint64]*Pending{}, nonce: cfg.Incarnation << 32, hasRoom: true, isChanged: true}
 	n.directory = firstDirectory(membersOf(cfg.Members), cfg.Groups, cfg.Replicas, nil)
 	for _, r := range cfg.Lost {

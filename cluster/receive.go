@@ -144,8 +144,11 @@ func (n *Node) receiveHello(p *peer, h *hello) {
 	}
 	for _, l := range h.leads {
 		n.noteFloor(p.id, l)
-		if n.hosted[l.group] == nil {
+		h := n.hosted[l.group]
+		if h == nil {
 			n.setLeader(n.route(l.group), p.id, l.term)
+		} else if l.term == h.group.Term() && !h.group.IsLeader() {
+			h.needed = l.needed
 		}
 	}
 	if h.directory < n.directory.Version {

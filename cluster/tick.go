@@ -15,15 +15,6 @@ const (
 	diskTicks    = 10 // how long the disk takes
 )
 
-// Limits of how much log is kept anyway, and for replicas that are behind: entries
-// and bytes, whichever is less. One that is further behind gets a snapshot.
-const (
-	keptEntries    = 10_000
-	maxKeptEntries = 200_000
-	keptBytes      = 64 << 20
-	maxKeptBytes   = 1 << 30
-)
-
 // Tick tells that one tick has passed.
 func (n *Node) Tick() {
 	n.ticks++
@@ -71,7 +62,7 @@ func (n *Node) sayHello() {
 		rttMillis: n.rttMillis(), stamp: uint64(n.mono)}
 	for _, g := range n.order {
 		if g.group.IsLeader() {
-			l := leadership{group: g.id, term: g.group.Term()}
+			l := leadership{group: g.id, term: g.group.Term(), needed: g.needed}
 			if g.state.Mark().Term == l.term { // all changes of members of earlier terms are applied
 				l.next = g.group.Members().Next
 			}
@@ -258,22 +249,5 @@ func (n *Node) mend() {
 				n.markDirty(h)
 			}
 		}
-	}
-}
-
-// cut lets the disk forget log that nobody is going to need.
-func (n *Node) cut() {
-	for _, h := range n.order {
-		applied := h.state.Mark().Index
-		// In this order: marks that are of no use to the second are forgotten.
-		anyway := max(applied-min(applied, n.cfg.KeptEntries), h.marks.behind(keptBytes, maxKeptBytes))
-		atMost := max(applied-min(applied, n.cfg.KeptEntries*(maxKeptEntries/keptEntries)), h.marks.behind(maxKeptBytes, maxKeptBytes))
-		keep := min(h.state.Durable(), anyway)
-		if h.group.IsLeader() {
-			for _, f := range h.group.Followers() {
-				keep = min(keep, max(f.Match, atMost))
-			}
-		}
-		n.disk.Cut(h.id, keep)
 	}
 }
