@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"fmt"
+	"slices"
 
 	"flotilla"
 
@@ -43,6 +44,12 @@ func (g *Group) Ready() (Ready, bool) {
 		r.Write = Write{Group: g.id, HardState: rd.HardState, Entries: rd.Entries}
 		r.HasWrite = true
 	}
+	if slices.ContainsFunc(rd.CommittedEntries, isChange) {
+		// But a replica must not forget that it votes: Raft knows members from what was
+		// applied, so one whose log is the longest, and that takes itself for a learner
+		// again, keeps others from being elected and does not stand itself.
+		r.Write.Group, r.Write.HardState, r.HasWrite = g.id, g.HardState(), true
+	}
 	for _, m := range rd.Messages {
 		if isEarly(m) {
 			r.Early = append(r.Early, m)
@@ -58,6 +65,8 @@ func (g *Group) Ready() (Ready, bool) {
 	}
 	return r, true
 }
+
+func isChange(e *raftpb.Entry) bool { return e.GetType() != raftpb.EntryNormal }
 
 // isEarly says which messages promise nothing about the sender's own disk.
 func isEarly(m *raftpb.Message) bool {
