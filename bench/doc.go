@@ -1,9 +1,10 @@
 // Package bench puts load on a running cluster over its real protocols and says
-// what that cost. Store speaks the Redis protocol to any server that does.
+// what that cost. Store speaks the Redis protocol to any server that does. Idle says
+// what processes cost that nobody asks for anything.
 //
 // Read in this order: store.go (what to measure, and the closed loop), command.go
 // (which commands are sent), resp.go (the client), report.go, compare.go (two servers
-// in turn).
+// in turn), idle.go.
 //
 // How it measures. Each connection has one goroutine that sends a batch (one
 // command, or a pipeline), waits for all replies and sends the next: a closed

@@ -77,3 +77,25 @@ func parseMachineCPU(stat string) time.Duration {
 	}
 	return time.Duration(busy) * tick
 }
+
+// memoryBytes returns how much of a process is in memory, or -1.
+func memoryBytes(pid int) int64 {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return -1
+	}
+	return parseMemory(string(raw), int64(os.Getpagesize()))
+}
+
+// parseMemory reads field 2 of statm, which counts pages.
+func parseMemory(statm string, pageBytes int64) int64 {
+	fields := strings.Fields(statm)
+	if len(fields) < 2 {
+		return -1
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return -1
+	}
+	return pages * pageBytes
+}

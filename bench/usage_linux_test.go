@@ -19,6 +19,12 @@ func TestParseUsage(t *testing.T) {
 			t.Errorf("%q was taken", bad)
 		}
 	}
+	if got := parseMemory("5000 200 100 1 0 9 0\n", 4096); got != 200*4096 {
+		t.Errorf("got %d bytes", got)
+	}
+	if parseMemory("", 4096) != -1 || parseMemory("1 x", 4096) != -1 {
+		t.Error("what is no statm was taken")
+	}
 	if u := readUsage([]int{os.Getpid(), 1 << 30}); u.server != unknown || u.client < 0 {
 		t.Errorf("%+v: one process that is gone makes the sum unknown", u)
 	}

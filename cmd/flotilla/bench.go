@@ -30,11 +30,11 @@ type benchOptions struct {
 func newBench(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure how fast the systems are, over their real protocols",
+		Short: "Measure how fast the systems are, and what they cost",
 		Args:  usage(cobra.NoArgs),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newBenchStore(a))
+	cmd.AddCommand(newBenchStore(a), newBenchIdle(a))
 	return cmd
 }
 
