@@ -62,6 +62,7 @@ func TestFlushedBatchIsGivenBack(t *testing.T) {
 	for i := range size >> 12 {
 		s.Set(binary.BigEndian.AppendUint32(nil, uint32(i)), make([]byte, 4<<10))
 	}
+	s.Get(make([]byte, 4)) // what was looked up last must not keep all the rest
 	s.Commit(consensus.Mark{Index: 1, Term: 1})
 	d.Flush()
 	d.forgetClean()

@@ -39,10 +39,11 @@ type groupState struct {
 	failure stickyError
 }
 
-// lookedUp is where a key was found: in a table that may have been frozen since.
+// lookedUp is where a key was found: in a table that may have been frozen since, and
+// is known by its number, or it would stay in memory until the next Get.
 type lookedUp struct {
-	table *table
-	cell  *cell
+	table uint64
+	cell  *cell // nil: none
 	key   []byte
 }
 
@@ -71,7 +72,7 @@ func newGroupState(d *Disk, group flotilla.GroupID, epoch uint32, mark consensus
 func (s *groupState) Get(key []byte) ([]byte, bool) {
 	l := s.layers.Load()
 	if c := l.active.index[string(key)]; c != nil {
-		s.looked.table, s.looked.cell = l.active, c
+		s.looked.table, s.looked.cell = l.active.number, c
 		s.looked.key = append(s.looked.key[:0], key...)
 		return c.value, !c.isGone
 	}
@@ -96,7 +97,7 @@ func (s *groupState) ScanBack(start, end []byte) iter.Seq2[[]byte, []byte] {
 // Set writes a key.
 func (s *groupState) Set(key, value []byte) {
 	active, value := s.write(), copied(value)
-	if s.looked.table == active && bytes.Equal(s.looked.key, key) && active.replace(s.looked.cell, value, false) {
+	if s.looked.table == active.number && bytes.Equal(s.looked.key, key) && active.replace(s.looked.cell, value, false) {
 		return
 	}
 	active.put(key, value, false)
@@ -156,7 +157,7 @@ func (s *groupState) freeze() (frozen *table, ok bool) {
 	}
 	l := *s.layers.Load()
 	// The clean table has done its work: two large tables at a time are enough.
-	l.frozen, l.active, l.clean = l.active, newTable(), nil
+	l.frozen, l.active, l.clean = l.active, l.active.next(), nil
 	s.layers.Store(&l)
 	s.isDirty = false
 	s.frozenMark = s.mark
@@ -188,7 +189,7 @@ func (s *groupState) replace(epoch uint32, mark consensus.Mark) {
 	flotilla.Assert(!s.isWriting, "%v: install between a write and its commit", s.group)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.layers.Store(&layers{active: newTable(), epoch: epoch, prefix: dataKeyPrefix(s.group, epoch)})
+	s.layers.Store(&layers{active: s.layers.Load().active.next(), epoch: epoch, prefix: dataKeyPrefix(s.group, epoch)})
 	s.mark, s.isDirty = mark, false
 	s.durable.Store(mark.Index)
 }

@@ -28,10 +28,11 @@ import (
 // written to. The tree keeps the order, and a walk down a large one costs a cache miss
 // a step, so new items gather in unsorted and go into it many at once, sorted.
 type table struct {
-	index map[string]*cell // nil in a clone: it looks into the tree
-	era   int              // how often the table was cloned
-	spans *btree.BTreeG[span]
-	bytes int // about what it costs in memory
+	index  map[string]*cell // nil in a clone: it looks into the tree
+	era    int              // how often the table was cloned
+	spans  *btree.BTreeG[span]
+	bytes  int    // about what it costs in memory
+	number uint64 // of a state's active tables, no two of which share one
 
 	ordering sync.Mutex // readers, who keep the writer out, may ask for the order at the same time
 	tree     *btree.BTreeG[item]
@@ -76,6 +77,13 @@ func newTable() *table {
 			return bytes.Compare(a.start, b.start) < 0
 		}, options),
 	}
+}
+
+// next returns an empty table that takes this one's place.
+func (t *table) next() *table {
+	n := newTable()
+	n.number = t.number + 1
+	return n
 }
 
 // clone returns a copy that changes to t do not reach, for reading only. The caller
