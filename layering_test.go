@@ -33,7 +33,8 @@ var mayImport = map[string][]string{
 	"check":                 {},
 	"scenario":              {},
 	"lab/powercut":          {},
-	"cmd/flotilla":          {"bench", "cluster", "consensus", "console", "storage", "store", "store/redis", "supervisor", "transport"},
+	"sim":                   {"check", "cluster", "consensus", "storage", "store", "transport"},
+	"cmd/flotilla":          {"bench", "cluster", "consensus", "console", "sim", "storage", "store", "store/redis", "supervisor", "transport"},
 	"store/redis/redistest": {"store", "store/redis"},
 	"storage/conformance":   {"consensus", "storage"},
 	"supervisor/fakenode":   {"cluster", "transport"},
@@ -41,28 +42,29 @@ var mayImport = map[string][]string{
 }
 
 // testOnly are packages that only tests may import.
-var testOnly = []string{"check", "faulttest", "store/redis/redistest", "storage/conformance", "supervisor/fakenode"}
+var testOnly = []string{"faulttest", "store/redis/redistest", "storage/conformance", "supervisor/fakenode"}
 
 // homes says in which packages a third-party module may be used by production
 // code. One home each: what is used everywhere can not be replaced. Where there
 // are two, the module's types are part of a seam between them.
 var homes = map[string][]string{
-	"go.etcd.io/raft/v3":                  {"consensus", "storage"},
-	"go.etcd.io/raft/v3/raftpb":           {"consensus", "storage", "cluster"}, // messages, entries, HardStates
-	"github.com/cockroachdb/pebble/v2":    {"storage"},
-	"github.com/tidwall/btree":            {"storage"},
-	"google.golang.org/grpc":              {"transport"},
-	"google.golang.org/protobuf":          {"consensus", "storage", "cluster"}, // the bytes of raftpb
-	"github.com/spf13/cobra":              {"cmd/flotilla"},
-	"github.com/spf13/pflag":              {"cmd/flotilla"},
-	"golang.org/x/sync":                   {"cmd/flotilla"},
-	"github.com/prometheus/client_golang": {"console"},
-	"golang.org/x/sys":                    {"storage", "supervisor", "lab/powercut"},
-	"golang.org/x/term":                   {"cmd/flotilla"},
-	"go.yaml.in/yaml/v3":                  {"cmd/flotilla"},
-	"github.com/redis/go-redis/v9":        {"bench"},
-	"github.com/anishathalye/porcupine":   {"check"},
-	"github.com/hanwen/go-fuse/v2":        {"lab/powercut"},
+	"go.etcd.io/raft/v3":                   {"consensus", "storage"},
+	"go.etcd.io/raft/v3/raftpb":            {"consensus", "storage", "cluster", "sim"}, // messages, entries, HardStates
+	"github.com/cockroachdb/pebble/v2":     {"storage"},
+	"github.com/cockroachdb/pebble/v2/vfs": {"storage", "sim"}, // the file system that a disk is given
+	"github.com/tidwall/btree":             {"storage"},
+	"google.golang.org/grpc":               {"transport"},
+	"google.golang.org/protobuf":           {"consensus", "storage", "cluster"}, // the bytes of raftpb
+	"github.com/spf13/cobra":               {"cmd/flotilla"},
+	"github.com/spf13/pflag":               {"cmd/flotilla"},
+	"golang.org/x/sync":                    {"cmd/flotilla"},
+	"github.com/prometheus/client_golang":  {"console"},
+	"golang.org/x/sys":                     {"storage", "supervisor", "lab/powercut"},
+	"golang.org/x/term":                    {"cmd/flotilla"},
+	"go.yaml.in/yaml/v3":                   {"cmd/flotilla"},
+	"github.com/redis/go-redis/v9":         {"bench"},
+	"github.com/anishathalye/porcupine":    {"check"},
+	"github.com/hanwen/go-fuse/v2":         {"lab/powercut"},
 }
 
 // pure are the packages that see no clock, no chance, no file and no goroutine.
@@ -160,7 +162,7 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 
 func TestModulesHaveOneHome(t *testing.T) {
 	for _, s := range parseAll(t) {
-		if isTestSupport(s) && s.pkg != "check" {
+		if isTestSupport(s) {
 			continue
 		}
 		for _, imported := range imports(s) {

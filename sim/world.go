@@ -1,0 +1,177 @@
+package sim
+
+import (
+	"container/heap"
+	"encoding/binary"
+	"fmt"
+	"hash"
+	"hash/fnv"
+	"math/rand/v2"
+	"time"
+
+	"flotilla"
+	"flotilla/check"
+	"flotilla/transport"
+)
+
+// world is everything: nodes, network, clients, and the only clock.
+type world struct {
+	opts     Options
+	now      time.Duration // since the world began
+	sequence uint64
+	events   events
+	network  *transport.Network
+	// Two sources of chance, so that another workload leaves the trouble as it is.
+	chance, trouble *rand.Rand
+	trace           hash.Hash64
+	nodes           []*node
+	clients         []*client
+	recorder        *check.Recorder
+	lists           *listJudge
+	counts          Counts
+	isCalm          bool // nothing goes wrong by chance any more
+	lives           uint64
+	hashes          map[position]standing
+	leaders         map[reign]flotilla.NodeID
+	faults          []string // what was found wrong
+	isOver          bool     // clients do nothing new
+	lossesLeft      int
+	names, values   int // that were given to connections, and to values
+}
+
+// position is a place in a group's log.
+type position struct {
+	group flotilla.GroupID
+	index uint64
+}
+
+// standing is what a replica's state was at a position.
+type standing struct {
+	hash uint64
+	time flotilla.Millis
+	node flotilla.NodeID
+}
+
+// reign is a group's term.
+type reign struct {
+	group flotilla.GroupID
+	term  uint64
+}
+
+// began is the virtual wall clock's beginning.
+const began flotilla.Millis = 1_700_000_000_000
+
+func newWorld(opts Options) *world {
+	w := &world{opts: opts, network: transport.NewNetwork(opts.Seed), chance: rand.New(rand.NewPCG(opts.Seed, 1)),
+		trouble: rand.New(rand.NewPCG(opts.Seed, 2)), trace: fnv.New64a(), counts: Counts{},
+		hashes: map[position]standing{}, leaders: map[reign]flotilla.NodeID{}, lists: newListJudge(), lossesLeft: opts.Losses}
+	w.recorder = check.NewRecorder(func() int64 { return int64(w.now) })
+	return w
+}
+
+// event is something that happens at a time.
+type event struct {
+	at       time.Duration
+	sequence uint64
+	do       func()
+}
+
+// events is a heap, the next first; those of equal time in the order of asking.
+type events []event
+
+// Len is part of heap.Interface, as are the other methods.
+func (e events) Len() int { return len(e) }
+
+// Less orders by time, then by order of asking.
+func (e events) Less(i, j int) bool {
+	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].sequence < e[j].sequence
+}
+
+// Swap exchanges two.
+func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
+
+// Push appends one.
+func (e *events) Push(x any) { *e = append(*e, x.(event)) }
+
+// Pop removes the last one.
+func (e *events) Pop() any {
+	last := len(*e) - 1
+	x := (*e)[last]
+	(*e)[last] = event{}
+	*e = (*e)[:last]
+	return x
+}
+
+// after has something happen once so much time has passed.
+func (w *world) after(wait time.Duration, do func()) {
+	w.sequence++
+	heap.Push(&w.events, event{at: w.now + max(0, wait), sequence: w.sequence, do: do})
+}
+
+// runUntil lets time pass until something is true, or until a time; it reports
+// whether it became true.
+func (w *world) runUntil(end time.Duration, isTrue func() bool) bool {
+	for len(w.faults) == 0 {
+		if isTrue() {
+			return true
+		}
+		at, isFrame := w.next()
+		if at > end {
+			w.now = end
+			w.network.Advance(w.now)
+			return isTrue()
+		}
+		w.now = at
+		w.network.Advance(w.now)
+		if isFrame {
+			w.network.Step()
+			continue
+		}
+		heap.Pop(&w.events).(event).do()
+	}
+	return false
+}
+
+// next says when the next thing happens, and whether it is a frame that arrives.
+func (w *world) next() (at time.Duration, isFrame bool) {
+	at, isFrame = w.network.Next()
+	if len(w.events) > 0 && (!isFrame || w.events[0].at < at) {
+		return w.events[0].at, false
+	}
+	if !isFrame {
+		return 1<<63 - 1, false
+	}
+	return max(at, w.now), true
+}
+
+// note mixes something that happened into the trace.
+func (w *world) note(what byte, a, b uint64, bytes []byte) {
+	var head [25]byte
+	head[0] = what
+	binary.LittleEndian.PutUint64(head[1:], uint64(w.now))
+	binary.LittleEndian.PutUint64(head[9:], a)
+	binary.LittleEndian.PutUint64(head[17:], b)
+	w.trace.Write(head[:])
+	w.trace.Write(bytes)
+}
+
+// fault writes down that something is wrong; the run ends.
+func (w *world) fault(format string, args ...any) {
+	w.faults = append(w.faults, fmt.Sprintf("at %.3f s: ", w.now.Seconds())+fmt.Sprintf(format, args...))
+}
+
+// count notes that something happened that must happen sometimes.
+func (w *world) count(what string) { w.counts[what]++ }
+
+// happens says yes one time of so many.
+func (w *world) happens(oneOf int) bool { return oneOf > 0 && w.trouble.IntN(oneOf) == 0 }
+
+// between returns a time within bounds.
+func between(r *rand.Rand, least, most time.Duration) time.Duration {
+	if most <= least {
+		return least
+	}
+	return least + time.Duration(r.Int64N(int64(most-least)))
+}
+
+func (w *world) node(id flotilla.NodeID) *node { return w.nodes[id-1] }
