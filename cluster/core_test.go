@@ -287,7 +287,7 @@ func exampleFrame() []byte {
 	b := appendRaftItem(nil, 3, &raftpb.Message{Type: raftpb.MsgHeartbeat.Enum()})
 	b = appendParcelItem(b, 1, []byte("parcel"))
 	b = appendOutcomeItem(b, 1, &consensus.Outcome{Origin: 1, Session: 2, First: 3, Status: consensus.Applied, Replies: []byte("x")})
-	b = appendHello(b, &hello{directory: 5, isDraining: true, syncMicros: 9, leads: []leadership{{1, 2, 1001, 7}}, lost: []lostReplica{{3, 1001}}})
+	b = appendHello(b, &hello{directory: 5, isDraining: true, syncMicros: 9, leads: []leadership{{1, 2, 1001, 7}}, lost: []lostReplica{{3, 1001}}, knows: []commitment{{4, 17, 3}}})
 	b = appendLengthAnd(append(b, itemDirectory), []byte("directory"))
 	b = appendReadItem(b, &readItem{id: 7, group: 1, level: flotilla.Session, after: 8, maxAge: 9, commands: [][]byte{[]byte("get"), {}}})
 	b = appendAnswerItem(b, &answerItem{id: 7, reason: "busy", index: 3, replies: [][]byte{[]byte("a")}})
@@ -353,4 +353,23 @@ func FuzzDecodeFrame(f *testing.F) {
 			t.Fatalf("%+v comes back as %+v, %v", first, again, err)
 		}
 	})
+}
+
+// TestCopyThatTookALostOnesPlaceIsFound: a crash comes after the snapshot of a new
+// copy was installed, and before the lost one was taken off the list.
+func TestCopyThatTookALostOnesPlaceIsFound(t *testing.T) {
+	l, leader := ready(t)
+	l.stop(leader, 0)
+	var forgotten []flotilla.GroupID
+	zero := func() flotilla.Millis { return 0 }
+	core, err := NewCore(Config{Self: leader.id, Members: []flotilla.NodeInfo{{ID: 1}, {ID: 2}, {ID: 3}}, Groups: labGroups,
+		Machines: map[flotilla.System]flotilla.Machine{systemLab: lists{}}, Disk: leader.disk.Restart(leader.diskOptions(), 0),
+		Transport: labLine{l, leader.id}, Lost: []consensus.Replica{{Group: 1, ID: flotilla.ReplicaID(leader.id) - 1}, {Group: 2, ID: flotilla.ReplicaID(leader.id)}},
+		ForgetLost: func(g flotilla.GroupID) { forgotten = append(forgotten, g) }}, Clocks{Wall: zero, Mono: zero})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, isLost := core.node.lost[1]; isLost || len(forgotten) != 1 || forgotten[0] != 1 {
+		t.Fatalf("lost is still %v, forgotten %v", core.node.lost, forgotten)
+	}
 }

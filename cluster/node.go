@@ -148,6 +148,11 @@ func newNode(cfg Config) (*Node, error) {
 			return nil, err
 		}
 	}
+	for _, h := range n.order { // a crash came between Install and ForgetLost
+		if lost, ok := n.lost[h.id]; ok && h.group.Replica() > lost && h.state.Mark().Index > 0 {
+			n.found(h.id)
+		}
+	}
 	if h := n.hosted[flotilla.Directory]; h != nil {
 		if d := readDirectory(h.state); d.Version > 0 {
 			n.directory = d
@@ -190,6 +195,14 @@ func (n *Node) firstCopies(found []consensus.Replica) error {
 		}
 	}
 	return nil
+}
+
+// found notes that a new copy has taken a lost one's place.
+func (n *Node) found(g flotilla.GroupID) {
+	delete(n.lost, g)
+	if n.cfg.ForgetLost != nil {
+		n.cfg.ForgetLost(g)
+	}
 }
 
 // isUnused reports whether nothing has happened to the copies on the disk since

@@ -153,10 +153,7 @@ func (n *Node) install(h *hosted, snapshot *raftpb.Snapshot) error {
 	if err := h.group.Installed(); err != nil {
 		return fmt.Errorf("read the snapshot of %v: %w", h.id, err)
 	}
-	delete(n.lost, h.id)
-	if n.cfg.ForgetLost != nil {
-		n.cfg.ForgetLost(h.id)
-	}
+	n.found(h.id)
 	if h.id == flotilla.Directory {
 		n.directoryApplied(h) // the snapshot may be of before the first directory was written
 	}
