@@ -103,6 +103,7 @@ type hello struct {
 	held       uint64        // milliseconds that it has had it; with echo 0 there is none
 	leads      []leadership  // groups that it leads
 	lost       []lostReplica // copies that it lost and wants replaced
+	knows      []commitment  // of groups of which it knows no leader
 }
 
 type leadership struct {
@@ -113,6 +114,12 @@ type leadership struct {
 	next flotilla.ReplicaID
 	// needed is up to where no replica needs the log any more.
 	needed uint64
+}
+
+// commitment is the newest entry of a group that the sender knows to be committed.
+type commitment struct {
+	group       flotilla.GroupID
+	index, term uint64
 }
 
 // lostReplica says that all of the sender's copies of a group up to an id are gone.
@@ -166,8 +173,9 @@ func appendBroadcastItem(b []byte, system flotilla.System, message []byte) []byt
 }
 
 // appendHello: directory version, flags (1 draining, 2 room), sync micros, round
-// trip millis, stamp, echo, held, then two lists (count, then items): group, term,
-// next replica id and needed log of what is led, group and replica lost.
+// trip millis, stamp, echo, held, then three lists (count, then items): group, term,
+// next replica id and needed log of what is led, group and replica lost, group, index
+// and term of what is committed.
 func appendHello(b []byte, h *hello) []byte {
 	flags := uint64(0)
 	if h.isDraining {
@@ -183,6 +191,10 @@ func appendHello(b []byte, h *hello) []byte {
 	b = appendUvarints(b, uint64(len(h.lost)))
 	for _, l := range h.lost {
 		b = appendUvarints(b, uint64(l.group), uint64(l.replica))
+	}
+	b = appendUvarints(b, uint64(len(h.knows)))
+	for _, k := range h.knows {
+		b = appendUvarints(b, uint64(k.group), k.index, k.term)
 	}
 	return b
 }
@@ -288,6 +300,9 @@ func (in *frameBytes) hello() *hello {
 	}
 	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
 		h.lost = append(h.lost, lostReplica{group: in.group(), replica: flotilla.ReplicaID(in.uvarint())})
+	}
+	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
+		h.knows = append(h.knows, commitment{group: in.group(), index: in.uvarint(), term: in.uvarint()})
 	}
 	return h
 }

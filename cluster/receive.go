@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"fmt"
 	"slices"
 
 	"flotilla"
@@ -149,6 +150,14 @@ func (n *Node) receiveHello(p *peer, h *hello) {
 			n.setLeader(n.route(l.group), p.id, l.term)
 		} else if l.term == h.group.Term() && !h.group.IsLeader() {
 			h.needed = l.needed
+		}
+	}
+	for _, k := range h.knows {
+		if g := n.hosted[k.group]; g != nil {
+			if err := g.group.Learn(k.index, k.term); err != nil {
+				n.failure = fmt.Errorf("go on with %v: %w", k.group, err)
+			}
+			n.markDirty(g)
 		}
 	}
 	if h.directory < n.directory.Version {

@@ -68,6 +68,10 @@ func (n *Node) sayHello() {
 			}
 			h.leads = append(h.leads, l)
 		}
+		if g.group.Leader() == 0 {
+			index, term := g.group.Committed()
+			h.knows = append(h.knows, commitment{group: g.id, index: index, term: term})
+		}
 	}
 	for g, id := range n.lost {
 		h.lost = append(h.lost, lostReplica{group: g, replica: id})

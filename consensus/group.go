@@ -62,6 +62,8 @@ type Group struct {
 	isLeader     bool   // as of the last Advance or Done
 	leader       flotilla.ReplicaID
 	noRoom       bool
+	learned      uint64 // an index that is committed, as Learn was told
+	config       raft.Config
 
 	reads readRounds
 }
@@ -95,12 +97,11 @@ func Open(cfg Config, readSeed uint64) (*Group, error) {
 	if err := cfg.State.Err(); err != nil {
 		return nil, fmt.Errorf("read state of %v: %w", cfg.Group, err)
 	}
-	g.raw, err = raft.NewRawNode(&raft.Config{
+	g.config = raft.Config{
 		ID:                        uint64(cfg.Replica),
 		ElectionTick:              cfg.ElectionTicks,
 		HeartbeatTick:             cfg.HeartbeatTicks,
 		Storage:                   &groupLog{Log: cfg.Log, group: g},
-		Applied:                   cfg.State.Mark().Index,
 		MaxSizePerMsg:             maxMessageBytes,
 		MaxCommittedSizePerReady:  maxCommittedBytes,
 		MaxUncommittedEntriesSize: maxUncommittedBytes,
@@ -111,11 +112,50 @@ func Open(cfg Config, readSeed uint64) (*Group, error) {
 		DisableProposalForwarding: true,
 		StepDownOnRemoval:         true,
 		Logger:                    quietLogger{},
-	})
-	if err == nil {
-		g.observe()
 	}
-	return g, err
+	return g, g.restart()
+}
+
+// restart has Raft begin anew with what is on the disk.
+func (g *Group) restart() error {
+	config := g.config
+	config.Applied = g.state.Mark().Index
+	raw, err := raft.NewRawNode(&config)
+	if err != nil {
+		return err
+	}
+	g.raw = raw
+	g.observe()
+	return nil
+}
+
+// Committed returns the newest entry that is known here to be committed.
+func (g *Group) Committed() (index, term uint64) {
+	index = g.raw.BasicStatus().GetCommit()
+	term, err := g.log.Term(index)
+	if err != nil {
+		return 0, 0
+	}
+	return index, term
+}
+
+// Learn takes another replica's word that an entry is committed, as long as no leader
+// is known that would say so. It must not be called between Ready and Done.
+//
+// Raft uses a configuration once it is applied, not once it is in the log as in
+// Ongaro's thesis. A replica that has the longest log, but does not know how much of
+// it is committed, would ask replicas for their votes that are no more, and refuse
+// its own to those who know better, for ever. Two logs with the same term at an
+// index are the same up to there: so what is committed there is committed here.
+func (g *Group) Learn(index, term uint64) error {
+	if g.leader != 0 || term == 0 || index <= g.raw.BasicStatus().GetCommit() {
+		return nil
+	}
+	if own, err := g.log.Term(index); err != nil || own != term {
+		return nil
+	}
+	g.learned = index
+	return g.restart()
 }
 
 // groupLog adds to the log on disk what only the state knows.
@@ -136,7 +176,7 @@ func (l *groupLog) InitialState() (*raftpb.HardState, *raftpb.ConfState, error) 
 		hard = &raftpb.HardState{}
 	}
 	mark := l.group.state.Mark()
-	commit, term := max(hard.GetCommit(), mark.Index), max(hard.GetTerm(), mark.Term)
+	commit, term := max(hard.GetCommit(), mark.Index, l.group.learned), max(hard.GetTerm(), mark.Term)
 	if term > hard.GetTerm() {
 		hard.Vote = nil
 	}

@@ -40,15 +40,15 @@ func (g *Group) Ready() (Ready, bool) {
 	}
 	rd := g.raw.Ready()
 	r := Ready{Committed: rd.CommittedEntries, RoleChanged: rd.SoftState != nil, raw: rd}
-	if rd.MustSync { // a commit index alone is not worth a write: it is learned again
+	// A commit index alone is not worth a write: it is learned again. But that the
+	// members have changed must not be forgotten once anyone acted on it: all who knew
+	// may lose power, and those who did not would ask the wrong replicas for votes.
+	isChanging := slices.ContainsFunc(rd.CommittedEntries, isChange)
+	if r.HasWrite = rd.MustSync || isChanging; r.HasWrite {
 		r.Write = Write{Group: g.id, HardState: rd.HardState, Entries: rd.Entries}
-		r.HasWrite = true
 	}
-	if slices.ContainsFunc(rd.CommittedEntries, isChange) {
-		// But a replica must not forget that it votes: Raft knows members from what was
-		// applied, so one whose log is the longest, and that takes itself for a learner
-		// again, keeps others from being elected and does not stand itself.
-		r.Write.Group, r.Write.HardState, r.HasWrite = g.id, g.HardState(), true
+	if isChanging {
+		r.Write.HardState = g.HardState()
 	}
 	for _, m := range rd.Messages {
 		if isEarly(m) {

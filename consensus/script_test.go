@@ -30,6 +30,7 @@ import (
 //	tick N [count=]                 ticks pass; nobody else's do
 //	wait millis=                    the clock goes on
 //	campaign N | transfer N to= | replace N lost= node= | promote N id=
+//	learn N from=                   what another replica knows to be committed
 //	read N                          a read arrives
 //	crash N | restart N [keep=]     the power fails; keep= so many unflushed commits
 //	flush N                         its state becomes durable
@@ -124,6 +125,12 @@ func (s *script) onReplica(n *replica) {
 		s.printf("new replica %d", n.group.Replace(flotilla.ReplicaID(s.number("lost", 0)), flotilla.NodeID(s.number("node", 0))))
 	case "promote":
 		s.printf("proposed: %v", n.group.Promote(flotilla.ReplicaID(s.number("id", 0))))
+	case "learn":
+		index, term := s.lab.replica(flotilla.ReplicaID(s.number("from", 0))).group.Committed()
+		if err := n.group.Learn(index, term); err != nil {
+			s.t.Fatal(err)
+		}
+		s.printf("told that %d of term %d is committed", index, term)
 	case "read":
 		s.printf("waits for round %d", n.group.JoinRead())
 	case "cut":
