@@ -191,6 +191,7 @@ func (n *node) turn() {
 	}
 	if n.armed == afterReply && n.lag > 0 {
 		n.armed = ""
+		n.w.count("crash " + string(afterReply))
 		n.die(n.lag + 2)
 	}
 }

@@ -65,16 +65,6 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// Counts says how often something happened.
-type Counts map[string]uint64
-
-// Add adds another run's.
-func (c Counts) Add(other Counts) {
-	for what, n := range other {
-		c[what] += n
-	}
-}
-
 // Result is what came of a run.
 type Result struct {
 	Seed   uint64

@@ -36,6 +36,7 @@ type world struct {
 	faults          []string // what was found wrong
 	isOver          bool     // clients do nothing new
 	lossesLeft      int
+	stuck           int // things that happened at this very time
 	names, values   int // that were given to connections, and to values
 }
 
@@ -121,6 +122,13 @@ func (w *world) runUntil(end time.Duration, isTrue func() bool) bool {
 			w.network.Advance(w.now)
 			return isTrue()
 		}
+		if w.stuck++; at > w.now {
+			w.stuck = 0
+		}
+		if w.stuck > maxAtOnce {
+			w.fault("time stands still: %d things happen at once", w.stuck)
+			return false
+		}
 		w.now = at
 		w.network.Advance(w.now)
 		if isFrame {
@@ -131,6 +139,9 @@ func (w *world) runUntil(end time.Duration, isTrue func() bool) bool {
 	}
 	return false
 }
+
+// maxAtOnce is how many things may happen at one time before it is a loop.
+const maxAtOnce = 1_000_000
 
 // next says when the next thing happens, and whether it is a frame that arrives.
 func (w *world) next() (at time.Duration, isFrame bool) {
