@@ -19,7 +19,7 @@ const SometimesMinutes = 1000
 // Missing returns what never happened though it should sometimes: a path that is not
 // taken is not tested, and nobody notices when the trouble that led there is gone.
 func (c Counts) Missing(tier Tier) (missing []string) {
-	sometimes := []string{"snapshot sent", "snapshot installed", "request answered from memory", "leader elected", "session expired",
+	sometimes := []string{"snapshot sent", "snapshot installed", "damaged snapshot refused", "request answered from memory", "leader elected", "session expired",
 		"outcome unknown", "client gave up", "WATCH noticed a change", "log cut", "restart within 30 ms", "disk wiped", "replica compared",
 		"read for another node", "refused for want of room",
 		"read at level 0", "read at level 1", "read at level 2", "read at level 3",

@@ -216,6 +216,8 @@ type pebbleDrive struct {
 	fs     *vfs.MemFS
 	frozen *vfs.MemFS // what the crash at hand leaves
 	disk   *storage.Disk
+	// isRotten says that the fault of a file was ours: otherwise none may be found.
+	isRotten bool
 }
 
 const driveDir = "node"
@@ -235,6 +237,9 @@ func (d *pebbleDrive) open(n *node) (opened, error) {
 	var damaged *storage.DamagedError
 	if errors.As(err, &damaged) {
 		d.w.count("quarantine")
+		if !d.isRotten {
+			return opened{}, fmt.Errorf("nobody damaged it: %w", err)
+		}
 		if _, err := storage.Quarantine(driveDir, d.options(n)); err != nil {
 			return opened{}, fmt.Errorf("quarantine: %w", err)
 		}
@@ -243,7 +248,7 @@ func (d *pebbleDrive) open(n *node) (opened, error) {
 	if err != nil {
 		return opened{}, err
 	}
-	d.disk = disk
+	d.disk, d.isRotten = disk, false
 	forget := func(g flotilla.GroupID) {
 		if err := disk.ForgetLost(g); err != nil {
 			d.w.fault("the list of lost copies of %v: %v", n.id, err)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -210,7 +211,7 @@ func (n *node) send(job cluster.SnapshotJob) {
 				break
 			}
 		}
-		err := job.Send(context.Background(), n.port)
+		err := job.Send(context.Background(), n.snapshotLine())
 		if err == nil {
 			n.w.count("snapshot sent")
 		}
@@ -381,12 +382,41 @@ func (r receiver) ReceiveSnapshot(_ context.Context, from flotilla.NodeID, heade
 	}
 	f, err := r.core.Stage(from, header, body)
 	if err != nil {
+		r.w.count("damaged snapshot refused")
 		return err
 	}
 	r.w.note('S', uint64(from), uint64(r.id), header)
 	r.in.Frames = append(r.in.Frames, f)
 	r.wake(r.w.now)
 	return nil
+}
+
+// snapshotLine is the way that a snapshot takes; now and then a bit of it is flipped.
+func (n *node) snapshotLine() cluster.Transport {
+	if n.w.isCalm || !n.w.happens(20) {
+		return n.port
+	}
+	return damagedLine{Port: n.port, chance: n.w.trouble.Uint64()}
+}
+
+// damagedLine flips one bit of a snapshot, somewhere.
+type damagedLine struct {
+	*transport.Port
+	chance uint64
+}
+
+// SendSnapshot streams a snapshot, which must be refused.
+func (l damagedLine) SendSnapshot(ctx context.Context, to flotilla.NodeID, header []byte, body func(io.Writer) error) error {
+	return l.Port.SendSnapshot(ctx, to, header, func(w io.Writer) error {
+		var content bytes.Buffer
+		if err := body(&content); err != nil {
+			return err
+		}
+		all := content.Bytes()
+		all[l.chance/8%uint64(len(all))] ^= 1 << (l.chance % 8)
+		_, err := w.Write(all)
+		return err
+	})
 }
 
 // line is the transport of one life of a node: a frame leaves when the disk has

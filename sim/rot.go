@@ -17,6 +17,7 @@ func (w *world) rot(n *node, file string) {
 	}
 	w.lose(n, func() {
 		err := d.rot(file, w.trouble.Uint64())
+		d.isRotten = true
 		if err == nil {
 			w.count("rot in the " + file)
 		} else if !errors.Is(err, errNoFile) {
