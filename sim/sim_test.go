@@ -2,6 +2,9 @@ package sim
 
 import (
 	"flag"
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -45,6 +48,27 @@ func TestSameSeedSameLife(t *testing.T) {
 				t.Errorf("%s: two seeds gave the same life", tier)
 			}
 			seen[first.Trace] = true
+		}
+	}
+}
+
+// TestRegressions runs seeds again that once found something.
+func TestRegressions(t *testing.T) {
+	text, err := os.ReadFile("testdata/regressions.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		var tier string
+		var seed uint64
+		if _, err := fmt.Sscan(line, &tier, &seed); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if r := Run(Options{Seed: seed, Disk: Tier(tier)}); !r.OK() {
+			t.Errorf("%s: %v", line, r.Faults)
 		}
 	}
 }

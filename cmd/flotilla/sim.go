@@ -30,6 +30,7 @@ type simOptions struct {
 	minutes              float64
 	workers              int
 	untilFailure         bool
+	isEndless            bool // until a failure, however long that takes
 	isJSON, isWorker     bool
 }
 
@@ -49,6 +50,7 @@ so that what is found can be looked at again and again. Uses all processors.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 			defer stop()
+			o.isEndless = o.untilFailure && !cmd.Flags().Changed("seeds")
 			return a.sim(ctx, o)
 		},
 	}
@@ -58,7 +60,7 @@ so that what is found can be looked at again and again. Uses all processors.`,
 	flags.StringVar(&o.disk, "disk", "memory", "memory (fast) or pebble (the production disk, on files in memory)")
 	flags.Float64Var(&o.minutes, "minutes", 1, "virtual minutes of trouble for each seed")
 	flags.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many seeds at a time")
-	flags.BoolVar(&o.untilFailure, "until-failure", false, "go on until a seed fails, however many that takes")
+	flags.BoolVar(&o.untilFailure, "until-failure", false, "stop at the first seed that fails; without --seeds, go on until there is one")
 	flags.BoolVar(&o.isJSON, "json", false, "print JSON")
 	flags.BoolVar(&o.isWorker, "worker", false, "")
 	flags.Uint64Var(&o.stride, "stride", 1, "")
@@ -122,7 +124,7 @@ type simResult struct {
 // chance, so that each worker is a process of its own.
 func (a *app) simWorker(ctx context.Context, o simOptions) error {
 	out := json.NewEncoder(a.out)
-	for i := uint64(0); (o.untilFailure || i < o.seeds) && ctx.Err() == nil; i++ {
+	for i := uint64(0); (o.isEndless || i < o.seeds) && ctx.Err() == nil; i++ {
 		r := sim.Run(sim.Options{Seed: o.first + i*o.stride, Disk: sim.Tier(o.disk), Length: time.Duration(o.minutes * float64(time.Minute))})
 		line := simResult{Seed: r.Seed, Faults: r.Faults, Counts: r.Counts}
 		if !r.OK() {
@@ -186,9 +188,12 @@ func (a *app) simulate(ctx context.Context, o simOptions) (*simReport, error) {
 func (a *app) runSimWorker(ctx context.Context, self string, o simOptions, i uint64, results chan<- simResult) (time.Duration, error) {
 	seeds := (o.seeds - i + uint64(o.workers) - 1) / uint64(o.workers)
 	args := []string{"sim", "--worker", "--disk", o.disk, "--first", strconv.FormatUint(o.first+i, 10), "--stride", strconv.Itoa(o.workers),
-		"--seeds", strconv.FormatUint(seeds, 10), "--minutes", strconv.FormatFloat(o.minutes, 'g', -1, 64)}
+		"--minutes", strconv.FormatFloat(o.minutes, 'g', -1, 64)}
 	if o.untilFailure {
 		args = append(args, "--until-failure")
+	}
+	if !o.isEndless {
+		args = append(args, "--seeds", strconv.FormatUint(seeds, 10))
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=400")
