@@ -10,24 +10,25 @@ type Ability string
 
 // The abilities. The value ends the sentence "it can ...".
 const (
-	Processes       Ability = "end, start, pause and resume nodes"
-	LinkFaults      Ability = "break single links, one way"
-	Boundaries      Ability = "stop a node at an append, a vote or a reply"
-	FlushBoundaries Ability = "stop a node at a flush or an install"
-	PowerLoss       Ability = "take away what was not synced"
-	PartialLoss     Ability = "take away a part of what was not synced"
-	EmptyDisks      Ability = "give a node an empty disk"
-	SlowDisks       Ability = "slow a disk down"
-	FullDisks       Ability = "fill a disk"
-	Files           Ability = "change files of a node"
-	Clocks          Ability = "set a node's clock"
-	Transfers       Ability = "tell a leader to hand over"
+	Processes      Ability = "end, start, pause and resume nodes"
+	LinkFaults     Ability = "break single links, one way"
+	Boundaries     Ability = "stop a node at an append, a vote or a reply"
+	InstallMoments Ability = "stop a node before or after an install"
+	InnerMoments   Ability = "stop a node at a flush or between an install"
+	PowerLoss      Ability = "take away what was not synced"
+	PartialLoss    Ability = "take away a part of what was not synced"
+	EmptyDisks     Ability = "give a node an empty disk"
+	SlowDisks      Ability = "slow a disk down"
+	FullDisks      Ability = "fill a disk"
+	Files          Ability = "change files of a node"
+	Clocks         Ability = "set a node's clock"
+	Transfers      Ability = "tell a leader to hand over"
 )
 
 // abilities in the order of the documentation.
 func abilities() []Ability {
-	return []Ability{Processes, LinkFaults, Transfers, Boundaries, FlushBoundaries, PowerLoss, PartialLoss, EmptyDisks,
-		SlowDisks, FullDisks, Files, Clocks}
+	return []Ability{Processes, LinkFaults, Transfers, Boundaries, InstallMoments, InnerMoments, PowerLoss, PartialLoss,
+		EmptyDisks, SlowDisks, FullDisks, Files, Clocks}
 }
 
 // Executor is something that carries plans out, and what it can do. Whoever builds
@@ -38,18 +39,19 @@ type Executor struct {
 }
 
 // Virtual is a simulated cluster whose disks are storage.Memory: the only one that
-// knows the moments of a flush and of an install. It has no files.
+// knows the moments inside of a disk, which are a flush and the middle of an install. It
+// has no files.
 func Virtual() Executor {
-	return Executor{"the simulator", []Ability{Processes, LinkFaults, Boundaries, FlushBoundaries, PowerLoss, PartialLoss,
-		EmptyDisks, SlowDisks, FullDisks, Clocks, Transfers}}
+	return Executor{"the simulator", []Ability{Processes, LinkFaults, Boundaries, InstallMoments, InnerMoments, PowerLoss,
+		PartialLoss, EmptyDisks, SlowDisks, FullDisks, Clocks, Transfers}}
 }
 
 // VirtualPebble is a simulated cluster whose disks are Pebble on a file system in
 // memory. What a power cut leaves there is all or nothing: a part would differ from
 // run to run.
 func VirtualPebble() Executor {
-	return Executor{"the simulator with Pebble", []Ability{Processes, LinkFaults, Boundaries, PowerLoss, EmptyDisks, SlowDisks,
-		FullDisks, Files, Clocks, Transfers}}
+	return Executor{"the simulator with Pebble", []Ability{Processes, LinkFaults, Boundaries, InstallMoments, PowerLoss,
+		EmptyDisks, SlowDisks, FullDisks, Files, Clocks, Transfers}}
 }
 
 // Real is a fleet of processes on this machine. It has no moments of a write, one
@@ -75,8 +77,10 @@ func (s Step) Needs() (needs []Ability) {
 		needs = append(needs, Processes)
 		switch s.Boundary {
 		case "":
-		case BeforeFlush, AfterFlush, BeforeInstall, BetweenInstall, AfterInstall:
-			needs = append(needs, FlushBoundaries)
+		case BeforeInstall, AfterInstall:
+			needs = append(needs, InstallMoments)
+		case BeforeFlush, AfterFlush, BetweenInstall:
+			needs = append(needs, InnerMoments)
 		default:
 			needs = append(needs, Boundaries)
 		}

@@ -85,6 +85,7 @@ func TestWhoCanDoWhat(t *testing.T) {
 		"crash n1 before reply":               "memory pebble",
 		"crash n1 after flush":                "memory",
 		"crash n1 between install":            "memory",
+		"crash n1 before install":             "memory pebble",
 		"wipe n1":                             "memory pebble processes powercut",
 		"flip a bit in tail of n1":            "pebble processes powercut",
 		"reorder 5% everywhere":               "memory pebble processes powercut",
