@@ -61,7 +61,7 @@ has come), a fault ends and leaves what others did. At one moment, what is over 
 
 In **safety** mode all faults end after the final steps: links, disks and clocks are good again, paused nodes go on, those that are down are
 started. Then the cluster has the calm time to become whole and equal. Nothing that was acknowledged may be missing, and no answer may have been wrong. So
-that this can be demanded, data may be wiped or flipped on fewer than half of the copies of a group only, and always on the same nodes; a step that names a role
+that this can be demanded, data may be wiped, flipped or cleared on fewer than half of the copies of a group only, and always on the same nodes; a step that names a role
 counts as another node each time. In **liveness** mode nothing is mended that the text does not mend, and only the nodes after ` + "`without`" + ` may be touched, by
 name: all others must serve all the while.
 

@@ -180,10 +180,11 @@ func writeLoad(p *Plan) string {
 }
 
 func readValues(w *words, p *Plan) {
-	least := w.size()
+	size := func() int { return w.size("a value", minValueBytes, MaxValueBytes) }
+	least := size()
 	p.Workload.ValueBytes = Sizes{least, least}
 	if w.take("to") {
-		p.Workload.ValueBytes.Most = w.size()
+		p.Workload.ValueBytes.Most = size()
 	}
 	if s := p.Workload.ValueBytes; s.Most < s.Least {
 		w.fail(fmt.Sprintf("%s to %s", formatSize(s.Least), formatSize(s.Most)), "put the smaller size first")

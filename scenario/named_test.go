@@ -33,7 +33,7 @@ func TestNamedPlans(t *testing.T) {
 		}
 	}
 	for _, v := range []Verb{Kill, Crash, Wipe, Start, Restart, Pause, Isolate, Partition, Cut, Drop, Delay, Duplicate, Reorder, Heal,
-		SlowDisk, FillDisk, Flip, SetClock, RunClock, Transfer} {
+		SlowDisk, FillDisk, Flip, Clear, SetClock, RunClock, Transfer} {
 		if !hasVerb[v] {
 			t.Errorf("no plan shows %s", v)
 		}

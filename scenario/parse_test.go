@@ -99,7 +99,7 @@ func drawPlan(t *rapid.T) *Plan {
 	hurt := p.MinorityNodes()
 	for range rapid.IntRange(0, 8).Draw(t, "steps") {
 		s := drawStep(t, p)
-		if s.Verb == Wipe || s.Verb == Flip {
+		if s.Verb == Wipe || s.Verb == Flip || s.Verb == Clear {
 			if hurt == 0 {
 				continue
 			}
@@ -202,6 +202,9 @@ func drawClause(t *rapid.T, p *Plan, form string, s *Step) {
 		s.Delay = drawSpan(t, 1)
 	case "N bits":
 		s.Bits = rapid.IntRange(1, MaxBits).Draw(t, form)
+	case "last SIZE of FILE":
+		s.Bytes = rapid.IntRange(1, MaxClearBytes).Draw(t, form)
+		s.File = rapid.SampledFrom(fileForms()).Draw(t, "file").file
 	case "in FILE":
 		s.File = rapid.SampledFrom(fileForms()).Draw(t, form).file
 	case "T ahead|behind":

@@ -94,7 +94,8 @@ type Step struct {
 	Offset   flotilla.Millis // SetClock: how far ahead of the true time, or behind if negative
 	DriftPPM int             // RunClock: how much too fast, in millionths, or too slow if negative
 	Bits     int             // Flip
-	File     File            // Flip
+	Bytes    int             // Clear
+	File     File            // Flip, Clear
 	Group    flotilla.GroupID
 	To       Target // Transfer: to whom; zero means to anyone
 

@@ -62,7 +62,7 @@ func TestRandomPlansKeepTheRules(t *testing.T) {
 			}
 			hurt := map[flotilla.NodeID]bool{}
 			for _, s := range p.Steps {
-				if s.Verb != Wipe && s.Verb != Flip {
+				if s.Verb != Wipe && s.Verb != Flip && s.Verb != Clear {
 					continue
 				}
 				if s.Nodes.Role != Named {

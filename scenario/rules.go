@@ -142,7 +142,7 @@ func (p *Plan) safetyFaults() []fault {
 	hurt := map[flotilla.NodeID]bool{}
 	others := 0
 	for i, s := range p.Steps {
-		if s.Verb != Wipe && s.Verb != Flip {
+		if s.Verb != Wipe && s.Verb != Flip && s.Verb != Clear {
 			continue
 		}
 		switch s.Nodes.Role {

@@ -98,7 +98,7 @@ func (s Step) Needs() (needs []Ability) {
 		needs = append(needs, SlowDisks)
 	case FillDisk:
 		needs = append(needs, FullDisks)
-	case Flip:
+	case Flip, Clear:
 		needs = append(needs, Files)
 	case SetClock, RunClock, MendClock:
 		needs = append(needs, Clocks)

@@ -88,6 +88,7 @@ func TestWhoCanDoWhat(t *testing.T) {
 		"crash n1 before install":             "memory pebble",
 		"wipe n1":                             "memory pebble processes powercut",
 		"flip a bit in tail of n1":            "pebble processes powercut",
+		"clear last 1KiB of wal of n1":        "pebble processes powercut",
 		"reorder 5% everywhere":               "memory pebble processes powercut",
 		"run clock of n1 5ppm fast":           "memory pebble",
 		"fill disk of n1":                     "memory pebble",

@@ -113,13 +113,15 @@ func (g *generator) crashAtWrite() Step {
 	return Step{Verb: Crash, Nodes: g.nodes(), Boundary: boundary, Loss: g.loss(), For: g.down()}
 }
 
-// rot flips bits while the node is down: it must notice when it starts.
+// rot flips bits, or clears the end of the newest WAL, while the node is down: it
+// must notice when it starts.
 func (g *generator) rot() []Step {
 	node := named(pick(g, g.fragile...))
-	return []Step{
-		{Verb: Kill, Nodes: node, For: g.between(200, 2000)},
-		{At: 100, Verb: Flip, Bits: 1 + g.upTo(7), File: pick(g, fileForms()...).file, Nodes: node},
+	damage := Step{At: 100, Verb: Flip, Bits: 1 + g.upTo(7), File: pick(g, fileForms()...).file, Nodes: node}
+	if g.percent(30) {
+		damage = Step{At: 100, Verb: Clear, Bytes: 1 << g.upTo(15), File: WAL, Nodes: node}
 	}
+	return []Step{{Verb: Kill, Nodes: node, For: g.between(200, 2000)}, damage}
 }
 
 // nodes returns one node, by name or by role.

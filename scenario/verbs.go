@@ -33,6 +33,7 @@ const (
 	FillDisk  Verb = "fill disk"
 	MendDisk  Verb = "mend disk"
 	Flip      Verb = "flip"
+	Clear     Verb = "clear"
 	SetClock  Verb = "set clock"
 	RunClock  Verb = "run clock"
 	MendClock Verb = "mend clock"
@@ -128,6 +129,8 @@ func diskVerbs() []verbForm {
 			"mend disk of n2", []clause{ofClause()}},
 		{Flip, kindDisks, "turn over bits, anywhere in the newest file of a kind, whether the node runs or not; the executor's seed says which bits",
 			"flip 3 bits in wal of n2", []clause{bitsClause(), fileClause(), ofClause()}},
+		{Clear, kindDisks, "put zeros in the place of the last that was written to the newest file of a kind, whether the node runs or not: a block that rotted away so that it looks as if it had never been written",
+			"clear last 4KiB of wal of n2", []clause{lastClause(), ofClause()}},
 		{SetClock, kindClocks, "set the wall clock so far off the true time; of several, the latest that has not ended counts",
 			"set clock of n2 500ms ahead", []clause{ofClause(), offsetClause(), forClause()}},
 		{RunClock, kindClocks, "have all of the node's clocks run too fast or too slow, by so many millionths; while one runs that began later, it counts alone. When it ends the wall clock is right again, as far as it was not set wrongly",
@@ -266,14 +269,30 @@ func bitsClause() clause {
 
 func fileClause() clause {
 	read := func(w *words, s *Step) {
-		var all []string
-		for _, f := range fileForms() {
-			all = append(all, string(f.file))
-		}
 		w.need("in")
-		s.File = File(w.oneOf("kind of file", all))
+		s.File = w.file()
 	}
 	return clause{"in FILE", read, func(s Step) string { return "in " + string(s.File) }}
+}
+
+// file takes the name of a kind of file.
+func (w *words) file() File {
+	var all []string
+	for _, f := range fileForms() {
+		all = append(all, string(f.file))
+	}
+	return File(w.oneOf("kind of file", all))
+}
+
+func lastClause() clause {
+	read := func(w *words, s *Step) {
+		w.need("last")
+		s.Bytes = w.size("a part", 1, MaxClearBytes)
+		w.need("of")
+		s.File = w.file()
+	}
+	write := func(s Step) string { return "last " + formatSize(s.Bytes) + " of " + string(s.File) }
+	return clause{"last SIZE of FILE", read, write}
 }
 
 func offsetClause() clause {

@@ -201,7 +201,7 @@ func (w *words) share() Share {
 }
 
 // size takes a number of bytes such as 16B or 4KiB.
-func (w *words) size() int {
+func (w *words) size(what string, least, most int) int {
 	word := w.peek()
 	if word == "" {
 		w.unexpected("a size such as 100B or 4KiB")
@@ -212,8 +212,8 @@ func (w *words) size() int {
 		w.fail(fmt.Sprintf("%q is no size", word), "write it as 100B, 4KiB or 1MiB")
 		return 0
 	}
-	if n < minValueBytes || n > MaxValueBytes {
-		w.fail(fmt.Sprintf("a value of %s", word), fmt.Sprintf("give %s to %s", formatSize(minValueBytes), formatSize(MaxValueBytes)))
+	if n < least || n > most {
+		w.fail(fmt.Sprintf("%s of %s", what, word), fmt.Sprintf("give %s to %s", formatSize(least), formatSize(most)))
 	}
 	w.next()
 	return n
