@@ -4,7 +4,8 @@
 //
 // Read in this order: fleet_test.go (a fleet of real processes), load_test.go
 // (clients that write down all they ask and are told), fault_test.go (what is
-// broken, and when), minority_test.go (what the cut-off side says), and
+// broken, and when), groups_test.go (the same with several groups on five nodes, and
+// links that are cut one way), minority_test.go (what the cut-off side says), and
 // harness_test.go, which runs the load against one plain redis-server to show that
 // the harness itself invents no faults, and that it finds a planted one.
 //

@@ -65,6 +65,7 @@ func (silent) Printf(context.Context, string, ...any) {}
 type fleet struct {
 	owner   *testing.T // whose fleet it is
 	t       *testing.T // who uses it now: the owner, or one of its subtests
+	nodes   int
 	program string
 	args    []string
 	dir     string
@@ -94,12 +95,18 @@ func (b *lockedBuffer) String() string {
 // ready. They are stopped when the test ends.
 func startFleet(t *testing.T, flags ...string) *fleet {
 	t.Helper()
+	return startNodes(t, 3, flags...)
+}
+
+// startNodes is startFleet for so many nodes.
+func startNodes(t *testing.T, nodes int, flags ...string) *fleet {
+	t.Helper()
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fleet{owner: t, t: t, program: path, dir: filepath.Join(t.TempDir(), "fleet"), out: &lockedBuffer{}}
-	f.args = append([]string{"up", "--dir", f.dir, "--port-offset", fmt.Sprint(freeOffset(t))}, flags...)
+	f := &fleet{owner: t, t: t, nodes: nodes, program: path, dir: filepath.Join(t.TempDir(), "fleet"), out: &lockedBuffer{}}
+	f.args = append([]string{"up", "--dir", f.dir, "--nodes", fmt.Sprint(nodes), "--port-offset", fmt.Sprint(freeOffset(t, nodes))}, flags...)
 	t.Cleanup(f.end)
 	f.begin()
 	f.waitReady("the new fleet")
@@ -125,15 +132,16 @@ func (f *fleet) restart() {
 	f.waitReady("the fleet, started again,")
 }
 
-// freeOffset returns an offset at which all ports of three nodes are free now.
-func freeOffset(t *testing.T) int {
+// freeOffset returns an offset at which all ports of so many nodes are free now.
+func freeOffset(t *testing.T, nodes int) int {
 	t.Helper()
 	for attempt := range 200 {
 		// Process ids differ between packages' tests that run side by side.
 		offset := 2000 + (os.Getpid()*7+attempt*13)%40000
 		isFree := true
-		for _, port := range []int{6379, 6380, 6381, 7001, 7002, 7003, 8080, 8081, 8082} {
-			listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+offset))
+		for i := range 3 * nodes {
+			first := []int{supervisor.FirstStorePort, supervisor.FirstPeerPort, supervisor.FirstHTTPPort}[i/nodes]
+			listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+i%nodes+offset))
 			if err != nil {
 				isFree = false
 				break
@@ -176,7 +184,8 @@ func (f *fleet) end() {
 		return
 	}
 	f.t.Logf("flotilla up said:\n%s", f.out)
-	for _, name := range []string{"n1", "n2", "n3"} {
+	for i := range f.nodes {
+		name := flotilla.NodeID(i + 1).String()
 		log, _ := os.ReadFile(filepath.Join(f.dir, name, "node.log"))
 		f.t.Logf("%s said at last:\n%s", name, log[max(0, len(log)-3000):])
 	}
@@ -200,7 +209,7 @@ func (f *fleet) waitReady(why string) {
 	var problems []string
 	eventually(f.t, 60*time.Second, why+" to be ready", func() bool {
 		o, err := f.status()
-		ready := err == nil && o.IsReady && len(o.Nodes) == 3
+		ready := err == nil && o.IsReady && len(o.Nodes) == f.nodes
 		for _, n := range o.Nodes {
 			ready = ready && n.IsReady
 		}
@@ -255,16 +264,27 @@ func (f *fleet) groups() []flotilla.GroupID {
 // fault does to nodes what `flotilla fault VERB` does, by the same way.
 func (f *fleet) fault(verb supervisor.Verb, nodes ...flotilla.NodeID) {
 	f.t.Helper()
+	f.request(supervisor.Request{Verb: verb, Nodes: nodes})
+}
+
+// cutOneWay has what one node sends to another be lost.
+func (f *fleet) cutOneWay(from, to flotilla.NodeID) {
+	f.t.Helper()
+	f.request(supervisor.Request{Verb: supervisor.Cut, Nodes: []flotilla.NodeID{from, to}, IsOneWay: true})
+}
+
+func (f *fleet) request(r supervisor.Request) {
+	f.t.Helper()
 	client, err := supervisor.Dial(f.dir)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	lines, err := client.Do(ctx, supervisor.Request{Verb: verb, Nodes: nodes})
-	f.t.Logf("fault %s %v: %s", verb, nodes, strings.Join(lines, "; "))
+	lines, err := client.Do(ctx, r)
+	f.t.Logf("fault %s %v: %s", r.Verb, r.Nodes, strings.Join(lines, "; "))
 	if err != nil {
-		f.t.Fatalf("fault %s %v: %v", verb, nodes, err)
+		f.t.Fatalf("fault %s %v: %v", r.Verb, r.Nodes, err)
 	}
 }
 
@@ -284,7 +304,7 @@ func (f *fleet) killAll() {
 			f.t.Fatalf("kill %s: %v", n.Name, err)
 		}
 	}
-	f.t.Logf("killed all three processes")
+	f.t.Logf("killed all %d processes", len(o.Nodes))
 }
 
 // eventually waits for a condition, and fails the test after limit.

@@ -20,7 +20,7 @@ func TestFleetMovesToOtherPorts(t *testing.T) {
 	if err := c.Set(ctx, "moved", "with us", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	other := fmt.Sprint(freeOffset(t)) // while the old ports are taken
+	other := fmt.Sprint(freeOffset(t, 3)) // while the old ports are taken
 	f.stop()
 	f.args[slices.Index(f.args, "--port-offset")+1] = other
 	f.begin()

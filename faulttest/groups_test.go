@@ -1,0 +1,198 @@
+package faulttest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"flotilla"
+	"flotilla/check"
+	"flotilla/supervisor"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// slotGroups is how many groups share the slots in the fleets of this file.
+const slotGroups = 4
+
+// TestSeveralGroupsSurviveOneWayCuts breaks links of five nodes that share four
+// groups in one direction only, and judges what clients were told after each; then
+// it plants faults, to show that they would have been found.
+func TestSeveralGroupsSurviveOneWayCuts(t *testing.T) {
+	f := startNodes(t, 5, "--groups", fmt.Sprint(slotGroups))
+	b := &breaker{fleet: f, addresses: f.addresses()}
+	groups := []flotilla.GroupID{1}
+	if *isLong {
+		groups = f.groups()
+	}
+	for _, group := range groups {
+		run := func(name string, broken func(leader flotilla.NodeID, followers []flotilla.NodeID)) {
+			b.run(t, fmt.Sprintf("%v %s", group, name), func(*load) {
+				leader, followers := f.replicas(group)
+				broken(leader, followers)
+				pass(faultTime())
+				f.fault(supervisor.Heal)
+			})
+		}
+		run("leader to follower", func(leader flotilla.NodeID, followers []flotilla.NodeID) { f.cutOneWay(leader, followers[0]) })
+		run("follower to leader", func(leader flotilla.NodeID, followers []flotilla.NodeID) { f.cutOneWay(followers[0], leader) })
+		run("leader is not heard", func(leader flotilla.NodeID, _ []flotilla.NodeID) { f.separate(leader, false) })
+		run("leader hears nothing", func(leader flotilla.NodeID, _ []flotilla.NodeID) { f.separate(leader, true) })
+		b.run(t, fmt.Sprintf("%v kill leader", group), func(*load) {
+			leader := f.leader(group)
+			f.fault(supervisor.Kill, leader)
+			pass(faultTime())
+			f.fault(supervisor.Restart, leader)
+		})
+	}
+	b.run(t, "kill all at once", func(*load) { f.killAll() })
+	t.Run("planted loss", func(t *testing.T) { findLossInEachGroup(t, f) })
+	t.Run("planted stale read", func(t *testing.T) { findStaleRead(t, f) })
+}
+
+// separate has all be lost that a node sends, or all that is sent to it.
+func (f *fleet) separate(node flotilla.NodeID, isDeaf bool) {
+	for i := range f.nodes {
+		switch other := flotilla.NodeID(i + 1); {
+		case other == node:
+		case isDeaf:
+			f.cutOneWay(other, node)
+		default:
+			f.cutOneWay(node, other)
+		}
+	}
+}
+
+// replicas returns who leads a group, and the other nodes that hold a copy.
+func (f *fleet) replicas(group flotilla.GroupID) (leader flotilla.NodeID, followers []flotilla.NodeID) {
+	f.t.Helper()
+	o, err := f.status()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, g := range o.Groups {
+		for _, r := range g.Replicas {
+			if g.Group == group && r.Node != g.Leader {
+				followers = append(followers, r.Node)
+			}
+		}
+		if g.Group == group {
+			leader = g.Leader
+		}
+	}
+	if leader == 0 || len(followers) == 0 {
+		f.t.Fatalf("%v has leader %v and followers %v", group, leader, followers)
+	}
+	return leader, followers
+}
+
+// groupOf returns which group owns a key: slots are given out in equal ranges.
+func groupOf(ctx context.Context, t *testing.T, c *redis.Client, key string) flotilla.GroupID {
+	t.Helper()
+	slot, err := c.ClusterKeySlot(ctx, key).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return flotilla.GroupID(slot*slotGroups/flotilla.Slots + 1)
+}
+
+// findLossInEachGroup deletes one acknowledged key of one group after the other:
+// each time the judges, who were content before, must notice.
+func findLossInEachGroup(t *testing.T, f *fleet) {
+	f.t = t
+	f.waitReady("the fleet before")
+	ctx := context.Background()
+	addresses := f.addresses()
+	l := startLoad(t, addresses, clients)
+	pass(time.Second)
+	l.stop()
+	l.clients.Wait()
+	history := l.recorder.History()
+	l.judge(history, readFinal(t, l, addresses[0], history))
+
+	c := dial(addresses[0])
+	defer c.Close()
+	done := map[flotilla.GroupID]bool{}
+	for _, o := range history {
+		if o.Kind != check.Write || o.Outcome != check.Known {
+			continue
+		}
+		group := groupOf(ctx, t, c, o.Key)
+		if done[group] {
+			continue
+		}
+		done[group] = true
+		kept, err := c.Get(ctx, o.Key).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Del(ctx, o.Key).Err(); err != nil {
+			t.Fatal(err)
+		}
+		planted := &load{t: t, run: l.run, began: l.began, recorder: check.NewRecorder(func() int64 { return int64(time.Since(l.began)) })}
+		if v := check.Durable(history, readFinal(t, planted, addresses[1], history)); v.OK() {
+			t.Errorf("%s of %v was deleted behind the judges' backs, and durability is %v", o.Key, group, v)
+		}
+		if v := check.Linearizable(slices.Concat(history, planted.recorder.History()), 10*time.Second); v.OK() {
+			t.Errorf("%s of %v was deleted behind the judges' backs, and linearizability is %v", o.Key, group, v)
+		}
+		if err := c.Set(ctx, o.Key, kept, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(done) != slotGroups {
+		t.Errorf("the load wrote to the groups %v only, of %d", done, slotGroups)
+	}
+}
+
+// findStaleRead has a node that nothing reaches answer eventual reads, and takes
+// them for linearizable: the judge must notice.
+func findStaleRead(t *testing.T, f *fleet) {
+	f.t = t
+	f.waitReady("the fleet before")
+	ctx := context.Background()
+	const key = "register:stale"
+	addresses := f.addresses()
+	first := dial(addresses[0])
+	defer first.Close()
+	leader, followers := f.replicas(groupOf(ctx, t, first, key))
+	stale, writer := dial(addresses[followers[0]-1]), dial(addresses[leader-1])
+	defer stale.Close()
+	defer writer.Close()
+	conn := stale.Conn()
+	defer conn.Close()
+	if err := conn.Do(ctx, "CONSISTENCY", "EVENTUAL").Err(); err != nil {
+		t.Fatal(err)
+	}
+
+	l := &load{t: t, began: time.Now()}
+	l.recorder = check.NewRecorder(func() int64 { return int64(time.Since(l.began)) })
+	write := func(value string) {
+		l.do(check.Operation{Client: 1, Key: key, Kind: check.Write, Value: value}, func(o *check.Operation) error {
+			return writer.Set(ctx, key, value, 0).Err()
+		})
+	}
+	read := func() string {
+		return l.do(check.Operation{Client: 2, Key: key, Kind: check.Read}, func(o *check.Operation) (err error) {
+			o.Value, err = conn.Get(ctx, key).Result()
+			o.Found = err == nil
+			return err
+		}).Value
+	}
+	write("old")
+	eventually(t, 10*time.Second, "the follower to have it", func() bool { return conn.Get(ctx, key).Val() == "old" }, func() string { return "" })
+	f.separate(followers[0], true)
+	write("new")
+	if got := read(); got != "old" {
+		t.Fatalf("a node that nothing reaches reads %q: there is nothing to find", got)
+	}
+	f.fault(supervisor.Heal)
+	if v := check.Linearizable(l.recorder.History(), 10*time.Second); v.OK() {
+		t.Errorf("a read of what was overwritten is linearizable: %v", v)
+	}
+	for _, text := range l.odd.all {
+		t.Error(text)
+	}
+}
