@@ -37,5 +37,8 @@
 //
 // Do not start processes whose working directory or program is on it from the process
 // that serves it: Go's fork may wait for the file system while it keeps the file system
-// from answering. For the same reason do not map its files into that process's memory.
+// from answering. For the same reason do not map its files into that process's memory, and
+// better do not use them there at all: a serving process that is killed while it waits
+// for an answer of its own stays a zombie until somebody writes 1 to the "abort" of its
+// connection in the fusectl file system (/sys/fs/fuse/connections).
 package powercut

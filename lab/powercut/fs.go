@@ -31,7 +31,7 @@ type Options struct {
 
 // Stats is what happened since Mount.
 type Stats struct {
-	FileSyncs    uint64 // fsync, fdatasync, and writes with O_SYNC or O_DSYNC
+	FileSyncs    uint64 // fsync, fdatasync, and writes with O_SYNC or O_DSYNC (these may count twice)
 	FolderSyncs  uint64
 	Cuts         uint64
 	DroppedBytes int64 // written, and lost in a cut

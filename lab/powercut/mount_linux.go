@@ -192,7 +192,7 @@ func (k *kernel) Readlink(_ <-chan struct{}, in *fuse.InHeader) (target []byte, 
 
 // Create makes a file and opens it.
 func (k *kernel) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
-	out.OpenFlags = fuse.FOPEN_KEEP_CACHE
+	out.OpenFlags = opened
 	return k.make(&in.InHeader, name, syscall.S_IFREG|in.Mode&0o7777, "", &out.EntryOut)
 }
 

@@ -34,10 +34,10 @@ func mount(t *testing.T, opts Options) *FS {
 	return f
 }
 
-// TestWhatACutForgets plays testdata/*.txt: each block is a new file system, and what
+// TestWhatACutForgets plays testdata/cuts/*.txt: each block is a new file system, and what
 // it prints is what the steps of the block show.
 func TestWhatACutForgets(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/cuts", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			var out strings.Builder
 			t.Run(d.Cmd, func(t *testing.T) {
