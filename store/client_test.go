@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -227,6 +228,16 @@ func TestReadingTransactions(t *testing.T) {
 		return nil
 	}
 	s := store.NewSession(cluster.Host(1))
+	if err := s.AddWatch([][]byte{[]byte("b")}); err != nil {
+		t.Fatal(err)
+	}
+	s.Do(context.Background())
+	reply, _ := s.Reply(0)
+	version, err := strconv.ParseUint(strings.TrimSpace(string(store.Items(reply)[0][1:])), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Reset()
 	s.Level = flotilla.Eventual
 	for _, c := range []struct {
 		commands     string
@@ -237,7 +248,7 @@ func TestReadingTransactions(t *testing.T) {
 		{"get a;keys *", nil, true, true},
 		{"get a;set a 1", nil, false, false},
 		{"get a;srandmember s 2", nil, false, false},
-		{"get a", []store.Watch{{Key: []byte("b")}}, false, false},
+		{"get a", []store.Watch{{Key: []byte("b"), Version: version}}, false, false},
 	} {
 		var commands [][][]byte
 		for line := range strings.SplitSeq(c.commands, ";") {

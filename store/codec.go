@@ -22,8 +22,8 @@ const (
 	opSeeded = 'r'
 )
 
-// Watch is a key and the version that it had when it was watched; 0 if there was
-// no such key.
+// Watch is a key and the version that it had when it was watched, as the reply to
+// EncodeWatch said: a missing key has one, too.
 type Watch struct {
 	Key     []byte
 	Version uint64
@@ -58,7 +58,7 @@ func EncodeExec(dst []byte, watches []Watch, commands [][][]byte) []byte {
 }
 
 // EncodeWatch appends a read that replies with the versions of keys, an array of
-// integers; 0 stands for a missing key.
+// integers. That of a missing key tells whether it came and went since (watch.go).
 func EncodeWatch(dst []byte, keys [][]byte) []byte {
 	dst = append(dst, byte(flotilla.SystemStore), 0, opWatch)
 	return appendArgs(dst, keys)

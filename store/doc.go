@@ -8,7 +8,7 @@
 // bytes at either end.
 //
 // Invariants. A key's record carries the version of its last modification, so
-// that WATCH can tell; a collection that became empty has no record; the count
+// that WATCH can tell, and so does a bucket of keys that went; a collection that became empty has no record; the count
 // of keys and the expiry index always agree with the records (the tests' harness
 // checks all of it after each command). A key is expired once the log's time has
 // reached its expiry, whether or not it has been deleted yet: no command sees

@@ -132,6 +132,7 @@ func (c *call) flush() {
 		prefix := []byte{byte(flotilla.SystemStore), space}
 		c.tx.DeleteRange(prefix, prefixEnd(prefix))
 	}
+	c.noteAllGone()
 	c.counters = counters{isChanged: true}
 	c.ok()
 }

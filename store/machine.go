@@ -244,9 +244,7 @@ func (c *call) exec(d *decoder) {
 	for range watches {
 		key := d.bytes()
 		version := d.uvarint()
-		if it := c.load(key); it.version != version {
-			isChanged = true
-		}
+		isChanged = isChanged || c.watchedVersion(key) != version
 	}
 	commands := d.count()
 	bodies := make([][][]byte, 0, min(commands, 64))
@@ -292,7 +290,6 @@ func (c *call) watch(d *decoder) {
 	}
 	c.array(len(keys))
 	for _, key := range keys {
-		it := c.load(key)
-		c.int(int64(it.version))
+		c.int(int64(c.watchedVersion(key)))
 	}
 }

@@ -18,6 +18,7 @@ import (
 //	exec watch=(a,b)   the lines are a MULTI body; versions as of "watch"
 //	watch              each line is a key; remembers its version for exec
 //	wait millis=N      lets the log's time pass, with an empty entry
+//	later millis=N     lets it pass without one
 //	events             what was told since the last time
 //	keys               how many pairs of each sort the state has
 //
@@ -49,18 +50,17 @@ func (l *lab) directive(t *testing.T, d *datadriven.TestData, watched map[string
 		}
 	case "watch":
 		for _, key := range lines {
-			reply := readable(l.read(EncodeWatch(nil, [][]byte{[]byte(key)})))
-			var version uint64
-			fmt.Sscanf(reply, "[%d]", &version)
-			watched[key] = version
+			watched[key] = l.watch(key)
 		}
 	case "exec":
 		return l.execute(d, lines, watched)
-	case "wait":
+	case "wait", "later":
 		var millis int64
 		d.ScanArgs(t, "millis", &millis)
 		l.time += flotilla.Millis(millis)
-		l.entry()
+		if d.Cmd == "wait" {
+			l.entry()
+		}
 	case "events":
 		for _, event := range l.events {
 			fmt.Fprintln(&out, event)
@@ -78,6 +78,12 @@ func (l *lab) directive(t *testing.T, d *datadriven.TestData, watched map[string
 		t.Fatalf("%s: %v", d.Pos, err)
 	}
 	return out.String()
+}
+
+// watch returns the version that WATCH remembers of a key.
+func (l *lab) watch(key string) (version uint64) {
+	fmt.Sscanf(readable(l.read(EncodeWatch(nil, [][]byte{[]byte(key)}))), "[%d]", &version)
+	return version
 }
 
 func (l *lab) execute(d *datadriven.TestData, lines []string, watched map[string]uint64) string {

@@ -13,6 +13,7 @@ import (
 //	element  's' 'e' slot:2 hash:4 len key tag:1 ... -> as the family defines
 //	expiry   's' 'x' expiry:8 slot:2 hash:4 key   -> empty
 //	counters 's' 'n'                              -> keys:8 nextExpiry:8
+//	gone     's' 'g' bucket:2                     -> version:8, see watch.go
 //
 // len is the key's length as a uvarint; expiry is in milliseconds, 0 for none. A
 // string's body is its value, a collection's what its family needs to know
@@ -101,6 +102,8 @@ type item struct {
 
 	storedKind   kind            // what the state has: differs from kind after a change,
 	storedExpiry flotilla.Millis // or if the key is expired but not deleted yet
+
+	expiredVersion uint64 // of a record that is expired but not deleted yet; 0 for others
 }
 
 func (it *item) exists() bool { return it.kind != kindNone }
@@ -172,6 +175,7 @@ func (c *call) load(key []byte) item {
 	}
 	it.decodeRecord(value)
 	if it.expiry != 0 && it.expiry <= c.time {
+		it.expiredVersion = it.version
 		it.kind, it.version, it.expiry, it.body = kindNone, 0, 0, nil
 	}
 	return it
@@ -214,7 +218,7 @@ func (c *call) saveBody(it *item, body, more []byte) {
 	if it.storedExpiry != it.expiry {
 		c.index(it)
 	}
-	it.storedKind, it.storedExpiry = it.kind, it.expiry
+	it.storedKind, it.storedExpiry, it.expiredVersion = it.kind, it.expiry, 0
 }
 
 // index moves the key in the expiry index from storedExpiry to expiry.
@@ -256,6 +260,7 @@ func (c *call) removeRecord(it *item) {
 	if it.storedKind != kindNone {
 		c.keyRoom = it.appendRecordKey(c.keyRoom[:0])
 		c.tx.Delete(c.keyRoom)
+		c.noteGone(it)
 		c.counters.keys--
 		c.counters.isChanged = true
 	}
@@ -263,7 +268,7 @@ func (c *call) removeRecord(it *item) {
 	if it.storedExpiry != 0 {
 		c.index(it)
 	}
-	it.storedKind, it.storedExpiry = kindNone, 0
+	it.storedKind, it.storedExpiry, it.expiredVersion = kindNone, 0, 0
 }
 
 // deleteElements deletes all keys that begin with prefix: one by one if they are
