@@ -48,6 +48,11 @@ type Host interface {
 	// replies or its Err. When ctx ends, what is still open fails: a read or a
 	// write that was not yet sent as refused, all else as unknown.
 	Do(ctx context.Context, calls ...*Call)
+	// Replicated waits until the entry at an index of a group is on the disks of want
+	// replicas besides the leader's, or until ctx ends, and returns on how many it is
+	// as far as is known. The entry must be one that was acknowledged. It asks the
+	// group's leader at least once.
+	Replicated(ctx context.Context, group GroupID, index uint64, want int) int
 	// Topology returns the newest known picture of the cluster; never nil, and
 	// never changed after it was returned.
 	Topology() *Topology

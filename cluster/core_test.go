@@ -291,7 +291,9 @@ func exampleFrame() []byte {
 	b = appendLengthAnd(append(b, itemDirectory), []byte("directory"))
 	b = appendReadItem(b, &readItem{id: 7, group: 1, level: flotilla.Session, after: 8, maxAge: 9, commands: [][]byte{[]byte("get"), {}}})
 	b = appendAnswerItem(b, &answerItem{id: 7, reason: "busy", index: 3, replies: [][]byte{[]byte("a")}})
-	return appendBroadcastItem(b, 's', []byte("message"))
+	b = appendBroadcastItem(b, 's', []byte("message"))
+	b = appendUvarints(append(b, itemAskCopies), 300)
+	return appendCopiesItem(b, &copiesItem{group: 300, matches: []uint64{1, 1 << 40}})
 }
 
 // encode writes a decoded frame again, its items in the order of their fields.
@@ -319,6 +321,12 @@ func (f *Frame) encode() (b []byte) {
 	}
 	for _, i := range f.broadcasts {
 		b = appendBroadcastItem(b, i.system, i.message)
+	}
+	for _, g := range f.askCopies {
+		b = appendUvarints(append(b, itemAskCopies), uint64(g))
+	}
+	for _, i := range f.copies {
+		b = appendCopiesItem(b, &i)
 	}
 	return b
 }

@@ -22,6 +22,8 @@ import (
 //	'q' id, group, level, after, max age uvarint | commands uvarint, (length, bytes)...   a read
 //	'a' id uvarint | reason: length, bytes | index uvarint | replies: length, bytes       its answer
 //	'b' system u8 | message: length uvarint, bytes         a broadcast
+//	'w' group uvarint                                      which followers have how much?
+//	'm' group uvarint | count, match indexes uvarint...    the leader's answer
 const (
 	itemRaft      = 'r'
 	itemParcel    = 'p'
@@ -31,6 +33,8 @@ const (
 	itemRead      = 'q'
 	itemAnswer    = 'a'
 	itemBroadcast = 'b'
+	itemAskCopies = 'w'
+	itemCopies    = 'm'
 )
 
 // errFrame says that a frame can not be read; the rest of it is dropped.
@@ -47,6 +51,8 @@ type Frame struct {
 	reads      []readItem
 	answers    []answerItem
 	broadcasts []broadcastItem
+	askCopies  []flotilla.GroupID
+	copies     []copiesItem
 	snapshot   *snapshotItem // a received snapshot; never on the wire
 }
 
@@ -84,6 +90,12 @@ type answerItem struct {
 type broadcastItem struct {
 	system  flotilla.System
 	message []byte
+}
+
+// copiesItem has the match index of each of a group's followers.
+type copiesItem struct {
+	group   flotilla.GroupID
+	matches []uint64
 }
 
 type snapshotItem struct {
@@ -172,6 +184,11 @@ func appendBroadcastItem(b []byte, system flotilla.System, message []byte) []byt
 	return appendLengthAnd(append(b, itemBroadcast, byte(system)), message)
 }
 
+func appendCopiesItem(b []byte, c *copiesItem) []byte {
+	b = appendUvarints(append(b, itemCopies), uint64(c.group), uint64(len(c.matches)))
+	return appendUvarints(b, c.matches...)
+}
+
 // appendHello: directory version, flags (1 draining, 2 room), sync micros, round
 // trip millis, stamp, echo, held, then three lists (count, then items): group, term,
 // next replica id and needed log of what is led, group and replica lost, group, index
@@ -240,6 +257,11 @@ func (in *frameBytes) item(f *Frame, kind byte) {
 	case itemBroadcast:
 		m := broadcastItem{system: flotilla.System(in.byte()), message: in.copied()}
 		f.broadcasts = append(f.broadcasts, m)
+	case itemAskCopies:
+		f.askCopies = append(f.askCopies, in.group())
+	case itemCopies:
+		c := copiesItem{group: in.group(), matches: in.uvarints()}
+		f.copies = append(f.copies, c)
 	default:
 		in.fail()
 	}
@@ -263,6 +285,10 @@ func (f *Frame) dropLast(kind byte) {
 		f.answers = f.answers[:len(f.answers)-1]
 	case itemBroadcast:
 		f.broadcasts = f.broadcasts[:len(f.broadcasts)-1]
+	case itemAskCopies:
+		f.askCopies = f.askCopies[:len(f.askCopies)-1]
+	case itemCopies:
+		f.copies = f.copies[:len(f.copies)-1]
 	}
 }
 
@@ -344,6 +370,14 @@ func (in *frameBytes) shared() []byte {
 }
 
 func (in *frameBytes) copied() []byte { return bytes.Clone(in.shared()) }
+
+func (in *frameBytes) uvarints() []uint64 {
+	var all []uint64
+	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
+		all = append(all, in.uvarint())
+	}
+	return all
+}
 
 func (in *frameBytes) list() [][]byte {
 	var all [][]byte

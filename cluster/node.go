@@ -52,6 +52,8 @@ type Node struct {
 	dirtyRoutes []*route
 
 	remoteReads map[uint64]*Pending // reads that another node answers
+	copyWaits   []*copyWait         // one for each client that waits: bounded by their number
+	asksCopies  bool                // it is time to ask other leaders
 	nonce       uint64
 	commands    [][]byte // scratch of fill
 	writes      []consensus.Write

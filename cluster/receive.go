@@ -49,6 +49,14 @@ func (n *Node) receive(f *Frame) {
 			n.hear(b.system, f.from, b.message)
 		}
 	}
+	for _, g := range f.askCopies {
+		n.answerCopies(p, g)
+	}
+	for _, c := range f.copies {
+		if r := n.routes[c.group]; r != nil && r.leader == f.from {
+			n.tellCopies(c.group, c.matches)
+		}
+	}
 	if f.snapshot != nil {
 		n.receiveSnapshot(f.snapshot)
 	}

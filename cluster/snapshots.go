@@ -73,6 +73,7 @@ func (n *Node) stop() {
 		n.fail(c, flotilla.Refused(flotilla.Stopping, ""))
 	}
 	clear(n.remoteReads)
+	n.stopCopies()
 }
 
 func stopFailure(p *sentParcel) error {

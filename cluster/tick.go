@@ -18,6 +18,7 @@ const (
 // Tick tells that one tick has passed.
 func (n *Node) Tick() {
 	n.ticks++
+	n.asksCopies = true
 	for _, h := range n.order {
 		h.group.Tick()
 		n.markDirty(h)

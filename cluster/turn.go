@@ -35,6 +35,7 @@ func (n *Node) Turn(now Clock) error {
 		}
 	}
 	n.releaseHeld()
+	n.checkCopies()
 	n.flush()
 	return nil
 }

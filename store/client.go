@@ -39,6 +39,7 @@ type Session struct {
 
 	host   flotilla.Host
 	seen   map[flotilla.GroupID]uint64 // the highest index of each group
+	wrote  map[flotilla.GroupID]uint64 // that of this session's last acknowledged write
 	calls  []*flotilla.Call            // calls[:used] are this run's, one per group
 	used   int
 	isRead bool
@@ -65,7 +66,7 @@ type split struct {
 
 // NewSession returns a session that sends its commands through host.
 func NewSession(host flotilla.Host) *Session {
-	return &Session{host: host, seen: map[flotilla.GroupID]uint64{}}
+	return &Session{host: host, seen: map[flotilla.GroupID]uint64{}, wrote: map[flotilla.GroupID]uint64{}}
 }
 
 // Len returns how many commands the run has.
@@ -310,8 +311,15 @@ func (s *Session) Do(ctx context.Context) {
 		if call.Err == nil && call.Index > s.seen[call.Group] {
 			s.seen[call.Group] = call.Index
 		}
+		if call.Err == nil && !call.IsRead {
+			s.wrote[call.Group] = call.Index
+		}
 	}
 }
+
+// Written returns the index of the session's last acknowledged write in each group
+// that it wrote to. The map must not be changed, and is valid until Do.
+func (s *Session) Written() map[flotilla.GroupID]uint64 { return s.wrote }
 
 // Reply returns what the i-th command of the run was answered, in the machine's
 // notation (see RenderRESP2 and RenderRESP3), or its *flotilla.Failure. It is

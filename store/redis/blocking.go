@@ -91,6 +91,13 @@ func (w *waiter) wake(isUnsure bool) {
 	_ = w.conn.socket.SetReadDeadline(time.Unix(1, 0))
 }
 
+// wake makes a connection look up.
+func (w *waiters) wake(one *waiter) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	one.wake(false)
+}
+
 // enter adds a waiter, and says whether it is the first for any of its keys.
 func (w *waiters) enter(one *waiter) (isFirst bool) {
 	w.mu.Lock()

@@ -179,32 +179,6 @@ func cmdTime(r *request) {
 	r.c.out.texts([]string{strconv.FormatInt(now.Unix(), 10), strconv.Itoa(now.Nanosecond() / 1000)})
 }
 
-// cmdWait answers at once: an acknowledged write is on the disks of a majority,
-// that is, of its leader and of so many replicas. More can not be waited for, as
-// no node but the leader learns which followers have it later: docs/limits.md.
-func cmdWait(r *request) {
-	_, ok := r.int(1)
-	if !ok {
-		return
-	}
-	timeout, err := strconv.ParseInt(string(r.args[2]), 10, 64)
-	if err != nil {
-		r.fail("ERR timeout is not an integer or out of range")
-		return
-	}
-	if timeout < 0 {
-		r.fail("ERR timeout is negative")
-		return
-	}
-	surely := -1
-	for _, g := range r.c.server.Host.Topology().Groups {
-		if n := len(g.Nodes) / 2; g.ID != flotilla.Directory && (surely < 0 || n < surely) {
-			surely = n
-		}
-	}
-	r.c.out.int(max(surely, 0))
-}
-
 func cmdReadOnly(r *request)  { r.c.setLevel(flotilla.Eventual, 0); r.ok() }
 func cmdReadWrite(r *request) { r.c.setLevel(flotilla.Linearizable, 0); r.ok() }
 

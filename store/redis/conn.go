@@ -42,6 +42,7 @@ type conn struct {
 	isLeaving bool // close after the answers that are there
 	mute      replyMode
 	tx        transaction
+	isInExec  bool // what is carried out is part of a transaction: it must not block
 	subs      subscriptions
 
 	lastActive  atomic.Int64 // Unix milliseconds, for others

@@ -22,9 +22,9 @@
 //   - Only database 0. Keys of one command or transaction share a slot; MGET,
 //     EXISTS, DEL, UNLINK and TOUCH may span slots, and are then atomic only
 //     within a group.
-//   - WAIT answers at once with the replicas that surely have the connection's
-//     writes: a majority less the leader. PUBLISH answers with the subscribers of
-//     this node. CONFIG SET, CLIENT LIST and CLIENT KILL are about this node.
+//   - WAIT counts the replicas besides the leader's that have this connection's
+//     writes on disk. PUBLISH answers with the subscribers of this node. CONFIG
+//     SET, CLIENT LIST and CLIENT KILL are about this node.
 //   - A message is delivered at most once; who reads slower than 32 MiB is
 //     behind is cut off.
 //   - A waiter of BLPOP and the like is served in order of arrival at its node;

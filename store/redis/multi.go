@@ -218,6 +218,8 @@ func cmdExec(r *request) {
 		return
 	}
 	c.out.array(len(tx.queued))
+	c.isInExec = true
+	defer func() { c.isInExec = false }()
 	for _, q := range tx.queued {
 		if q.cmd.Flags&store.Door != 0 {
 			c.door(r.ctx, q.cmd, q.args)

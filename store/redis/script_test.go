@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 //	a read [replies=1]                     client a waits for more
 //	a close, a gone                        hangs up; waits until the server has
 //	await blocked=1 | connections=1        until the servers' Stats say so
+//	copies group=1 n=1                     how many replicas have what was written to a group
 //	fail [reason=busy] [unknown]           calls fail from now on, or no longer
 //
 // A reply is printed as it came, a line for each line.
@@ -41,6 +43,7 @@ type script struct {
 	lab     *lab
 	clients map[string]*rawClient
 	failure failureBox
+	copies  [8]atomic.Int64 // by group
 }
 
 func (s *script) run(t *testing.T, d *datadriven.TestData) string {
@@ -55,6 +58,12 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		return s.await(d)
 	case "fail":
 		return s.fail(d)
+	case "copies":
+		group, n := 1, int64(0)
+		d.MaybeScanArgs(t, "group", &group)
+		d.ScanArgs(t, "n", &n)
+		s.copies[group].Store(n)
+		return ""
 	}
 	c := s.client(d)
 	input := d.Input
@@ -101,6 +110,7 @@ func (s *script) cluster(d *datadriven.TestData) {
 		server.Password, server.MaxClients = password, maxClients
 	})
 	s.lab.Fail = s.failure.next
+	s.lab.Copies = func(group flotilla.GroupID, _ uint64) int { return int(s.copies[group].Load()) }
 }
 
 func (s *script) closeAll() {

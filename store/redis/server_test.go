@@ -346,20 +346,6 @@ func requireProgram(t *testing.T, name string) string {
 	return path
 }
 
-// WAIT says at once what every acknowledged write is on, however much is asked for.
-func TestWaitAnswersAtOnce(t *testing.T) {
-	for nodes, want := range map[int]string{1: ":0\n", 3: ":1\n", 5: ":2\n"} {
-		c := dialRaw(t, newLab(t, nodes, 1).addrs[0])
-		c.do("set", "k", "1")
-		for _, asked := range []string{"0", "1", "9"} {
-			if got := c.do("wait", asked, "0"); got != want {
-				t.Errorf("%d nodes, WAIT %s: %s", nodes, asked, got)
-			}
-		}
-		_ = c.Close()
-	}
-}
-
 // A Shutdown that comes before Serve ends it all the same.
 func TestShutdownBeforeServe(t *testing.T) {
 	cluster := redistest.New(1, 1)

@@ -17,6 +17,9 @@ type Cluster struct {
 	// that it returns is the call's outcome, and nothing is done. It must be set
 	// before the cluster is used, and may be called from several goroutines.
 	Fail func(*flotilla.Call) error
+	// Copies, if set, is asked instead of Replicated: how many replicas an entry is
+	// on. It is asked again from time to time. Otherwise all nodes have all.
+	Copies func(group flotilla.GroupID, index uint64) int
 	// Writes counts the calls that were carried out as an entry.
 	Writes atomic.Int64
 
@@ -189,6 +192,24 @@ func (c *Cluster) read(call *flotilla.Call) {
 		call.Replies = append(call.Replies, store.Machine{}.Read(&view, command))
 	}
 	call.Index = g.index
+}
+
+// Replicated implements flotilla.Host.
+func (h *Host) Replicated(ctx context.Context, group flotilla.GroupID, index uint64, want int) int {
+	if h.cluster.Copies == nil {
+		return len(h.cluster.hosts) - 1
+	}
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if have := h.cluster.Copies(group, index); have >= want || ctx.Err() != nil {
+			return have
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // Topology returns the cluster's.
