@@ -178,7 +178,7 @@ func (c *conn) misread(err error) {
 		c.tx.spoil()
 	case errors.Is(err, errCrossProtocol), errors.Is(err, errTLS):
 		c.server.counters.crossProtocol.Add(1)
-		c.server.logDrop(err, c.socket.RemoteAddr())
+		c.server.logDrop(err, c.socket)
 		c.isLeaving = true
 	default:
 		c.server.counters.protocolErrors.Add(1)

@@ -3,9 +3,11 @@ package redis
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -226,12 +228,30 @@ func (s *Server) admit(socket net.Conn) {
 const dropLogEvery = 1000
 
 // logDrop tells of a connection that spoke another protocol, and never what it said.
-func (s *Server) logDrop(why error, client net.Addr) {
+func (s *Server) logDrop(why error, client net.Conn) {
 	now, last := time.Now().UnixMilli(), s.lastDrop.Load()
 	if now-last < dropLogEvery || !s.lastDrop.CompareAndSwap(last, now) {
 		return
 	}
-	s.Log.Info("a connection spoke another protocol and was closed", "err", why, "client", client.String(), "so_far", s.counters.crossProtocol.Load())
+	s.Log.Info("a connection spoke another protocol and was closed", "err", why, "client", client.RemoteAddr().String(),
+		"do", s.whatInstead(why, client), "so_far", s.counters.crossProtocol.Load())
+}
+
+// whatInstead says what somebody should do whose connection spoke another protocol.
+func (s *Server) whatInstead(why error, client net.Conn) string {
+	if errors.Is(why, errTLS) {
+		return "connect without TLS, or start the node with --tls-cert, --tls-key and --tls-ca"
+	}
+	self := s.self()
+	if self.HTTPPort == 0 {
+		return "this node has no web page; a web page elsewhere may be trying to send commands through a browser"
+	}
+	scheme := "http"
+	if _, isTLS := client.(*tls.Conn); isTLS { // then the web page is behind TLS, too
+		scheme = "https"
+	}
+	return "open " + scheme + "://" + net.JoinHostPort(self.Host, strconv.Itoa(self.HTTPPort)) +
+		"/ for the web page; if nobody meant to, a page elsewhere may be trying to send commands through a browser"
 }
 
 // all returns the open connections, in no order.

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"flotilla"
 )
 
 // lockedBuffer is a log that several goroutines write to.
@@ -56,10 +58,29 @@ func TestOtherProtocolsAreClosed(t *testing.T) {
 		t.Errorf("a TLS handshake ended with %v", err)
 	}
 	got := log.String()
-	if strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=INFO") || !strings.Contains(got, "TLS") || strings.Contains(got, "secret") {
+	if strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=INFO") || !strings.Contains(got, "without TLS") || strings.Contains(got, "secret") {
 		t.Errorf("log: %s", got)
 	}
-	if n := l.servers[0].Stats().CrossProtocolDrops; n != 3 {
+	for _, test := range []struct {
+		httpPort int
+		want     string
+	}{{0, "no web page"}, {8081, "http://127.0.0.1:8081/"}} {
+		l.Change(func(t *flotilla.Topology) { t.Nodes[0].HTTPPort = test.httpPort })
+		before := len(log.String())
+		l.servers[0].lastDrop.Store(0)
+		for range 2 { // a second line would come too soon
+			c := dialRaw(t, l.addrs[0])
+			c.send([]byte("POST / HTTP/1.1\r\n"))
+			if _, err := io.ReadAll(c); isTimeout(err) {
+				t.Error("it was not closed")
+			}
+			_ = c.Close()
+		}
+		if got := log.String()[before:]; strings.Count(got, "\n") != 1 || !strings.Contains(got, test.want) {
+			t.Errorf("log: %s", got)
+		}
+	}
+	if n := l.servers[0].Stats().CrossProtocolDrops; n != 7 {
 		t.Errorf("%d drops", n)
 	}
 }
