@@ -1,6 +1,8 @@
 package store
 
 import (
+	"math"
+
 	"flotilla"
 )
 
@@ -73,6 +75,23 @@ func (c *call) intArg(i int) (n int64, ok bool) {
 		c.err(errNotInt)
 	}
 	return n, ok
+}
+
+// intArgs reads two arguments as integers, or answers which is none.
+func (c *call) intArgs(i, j int) (a, b int64, ok bool) {
+	if a, ok = c.intArg(i); ok {
+		b, ok = c.intArg(j)
+	}
+	return a, b, ok
+}
+
+// sum adds integers, or answers that it can not.
+func (c *call) sum(a, b int64) (sum int64, ok bool) {
+	if b < 0 && a < math.MinInt64-b || b > 0 && a > math.MaxInt64-b {
+		c.err("ERR increment or decrement would overflow")
+		return 0, false
+	}
+	return a + b, true
 }
 
 // floatArg reads argument i as a float, or answers why it is none.

@@ -224,8 +224,7 @@ func (l *lab) checkItem(it *item) error {
 			return fmt.Errorf("%d counted, %d there", it.count(), len(byTag[tag]))
 		}
 	case kindList:
-		li := list{item: *it}
-		li.readBody()
+		li := listOf(*it)
 		for i, rest := range byTag[tagPosition] {
 			if at := int64(binary.BigEndian.Uint64([]byte(rest)) ^ 1<<63); at != li.head+int64(i) {
 				return fmt.Errorf("an element at %d instead of %d", at, li.head+int64(i))

@@ -369,8 +369,7 @@ func indexRange(start, stop, n int64) (first, behind int64) {
 func (c *call) length(it *item) int64 {
 	switch it.kind {
 	case kindList:
-		l := list{item: *it}
-		l.readBody()
+		l := listOf(*it)
 		return l.length()
 	case kindZset:
 		return zcount(it)
@@ -386,8 +385,7 @@ func (c *call) members(it *item) (members [][]byte) {
 	collect := func(member []byte) { members = append(members, bytes.Clone(member)) }
 	switch it.kind {
 	case kindList:
-		l := list{item: *it}
-		l.readBody()
+		l := listOf(*it)
 		c.visit(&l, l.head, l.tail, func(_ int64, value []byte) bool {
 			collect(value)
 			return true

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"math"
 	"math/big"
 	"strconv"
 )
@@ -189,11 +188,9 @@ func runHincrby(c *call) {
 			return
 		}
 	}
-	if by < 0 && value < math.MinInt64-by || by > 0 && value > math.MaxInt64-by {
-		c.err("ERR increment or decrement would overflow")
+	if value, ok = c.sum(value, by); !ok {
 		return
 	}
-	value += by
 	var room [20]byte
 	c.changeField(&it, has, strconv.AppendInt(room[:0], value, 10), "hincrby")
 	c.int(value)

@@ -36,17 +36,19 @@ func (l *list) length() int64 { return l.tail - l.head }
 
 // lookupList loads a list, which may be missing, or answers WRONGTYPE.
 func (c *call) lookupList(key []byte) (l list, ok bool) {
-	l.item, ok = c.lookup(key, kindList)
-	if ok && l.exists() {
-		l.readBody()
-	}
-	return l, ok
+	it, ok := c.lookup(key, kindList)
+	return listOf(it), ok
 }
 
-func (l *list) readBody() {
-	flotilla.Assert(len(l.body) == 16, "the record of a list has two positions")
-	l.head = int64(binary.BigEndian.Uint64(l.body))
-	l.tail = int64(binary.BigEndian.Uint64(l.body[8:]))
+// listOf reads the body of a list's record, if there is one.
+func listOf(it item) list {
+	l := list{item: it}
+	if it.kind == kindList {
+		flotilla.Assert(len(l.body) == 16, "the record of a list has two positions")
+		l.head = int64(binary.BigEndian.Uint64(l.body))
+		l.tail = int64(binary.BigEndian.Uint64(l.body[8:]))
+	}
+	return l
 }
 
 // positionKey returns the key of the element at a position. It is valid until
@@ -155,9 +157,9 @@ func (c *call) visitBack(l *list, first, behind int64, each func(at int64, value
 	}
 }
 
-// popMany answers with an array of the first or last n elements, from the end on,
+// popElements answers with an array of the first or last n elements, from the end on,
 // and deletes them, unless nobody could be told of so much.
-func (c *call) popMany(l *list, where end, n int64) {
+func (c *call) popElements(l *list, where end, n int64) {
 	c.array(int(n))
 	emit := func(_ int64, value []byte) bool {
 		c.bulk(value)
@@ -220,7 +222,7 @@ func (c *call) pop(where end) {
 	case n == 0:
 		c.array(0)
 	case hasCount:
-		c.popMany(&l, where, min(n, l.length()))
+		c.popElements(&l, where, min(n, l.length()))
 	default:
 		c.bulk(c.at(&l, l.endAt(where)))
 		c.drop(&l, where, 1)
@@ -242,11 +244,7 @@ func runLlen(c *call) {
 }
 
 func runLrange(c *call) {
-	start, ok := c.intArg(2)
-	if !ok {
-		return
-	}
-	stop, ok := c.intArg(3)
+	start, stop, ok := c.intArgs(2, 3)
 	if !ok {
 		return
 	}
@@ -316,11 +314,7 @@ func runLset(c *call) {
 }
 
 func runLtrim(c *call) {
-	start, ok := c.intArg(2)
-	if !ok {
-		return
-	}
-	stop, ok := c.intArg(3)
+	start, stop, ok := c.intArgs(2, 3)
 	if !ok {
 		return
 	}

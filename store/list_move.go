@@ -2,10 +2,8 @@ package store
 
 import "bytes"
 
-// Lists: what takes elements from one of several keys or from one key to
-// another, and the blocking forms. Those are carried out as one try here: if
-// there is nothing, the reply is null and the state stays as it was; the door
-// waits for an event on one of the keys and tries again.
+// Lists: what takes elements from one key to another, and how they are taken from
+// one of several (pop.go).
 
 // endArg reads argument i as LEFT or RIGHT.
 func (c *call) endArg(i int) (where end, ok bool) {
@@ -85,96 +83,17 @@ func (c *call) rotate(l *list, from, to end) {
 	c.drop(l, from, 1)
 }
 
-func runBlpop(c *call) { c.blockingPop(left) }
-func runBrpop(c *call) { c.blockingPop(right) }
-
-// blockingPop is BLPOP and BRPOP: the first list that has something.
-func (c *call) blockingPop(where end) {
-	last := len(c.args) - 1
-	if !c.timeoutArg(last) {
-		return
-	}
-	for _, key := range c.args[1:last] {
-		l, ok := c.lookupList(key)
-		if !ok {
-			return
-		}
-		if l.exists() {
-			c.array(2)
-			c.bulk(key)
-			c.bulk(c.at(&l, l.endAt(where)))
-			c.drop(&l, where, 1)
-			return
-		}
-	}
-	c.nullArray()
+// popOneOfList answers BLPOP and BRPOP.
+func (c *call) popOneOfList(it item, isLow bool) {
+	l, where := listOf(it), end(isLow)
+	c.array(2)
+	c.bulk(l.key)
+	c.bulk(c.at(&l, l.endAt(where)))
+	c.drop(&l, where, 1)
 }
 
-// manyPop are the arguments of LMPOP and ZMPOP from numkeys on.
-type manyPop struct {
-	keys  [][]byte
-	isLow bool // LEFT or MIN
-	count int64
-}
-
-// manyPopArgs reads "numkeys key [key ...] low|high [COUNT count]" from argument
-// at on.
-func (c *call) manyPopArgs(at int, low, high string) (p manyPop, ok bool) {
-	n, ok := c.rangeArg(at, 1, errNumKeys)
-	if !ok {
-		return p, false
-	}
-	if n >= int64(len(c.args)-at-1) {
-		c.err(errSyntax)
-		return p, false
-	}
-	p.keys = c.args[at+1 : at+1+int(n)]
-	which := at + 1 + int(n)
-	if p.isLow = c.argIs(which, low); !p.isLow && !c.argIs(which, high) {
-		c.err(errSyntax)
-		return p, false
-	}
-	switch rest := c.args[which+1:]; {
-	case len(rest) == 0:
-		p.count = 1
-		return p, true
-	case len(rest) == 1 || !isWord(rest[0], "COUNT"):
-		c.err(errSyntax)
-		return p, false
-	}
-	if p.count, ok = c.rangeArg(which+2, 1, errCountNotAbove); ok && len(c.args) > which+3 {
-		c.err(errSyntax)
-		return p, false
-	}
-	return p, ok
-}
-
-func runLmpop(c *call) {
-	if p, ok := c.manyPopArgs(1, "LEFT", "RIGHT"); ok {
-		c.popFirst(p)
-	}
-}
-
-func runBlmpop(c *call) {
-	if p, ok := c.manyPopArgs(2, "LEFT", "RIGHT"); ok && c.timeoutArg(1) {
-		c.popFirst(p)
-	}
-}
-
-// popFirst pops from the first list that has something.
-func (c *call) popFirst(p manyPop) {
-	for _, key := range p.keys {
-		l, ok := c.lookupList(key)
-		if !ok {
-			return
-		}
-		if !l.exists() {
-			continue
-		}
-		c.array(2)
-		c.bulk(key)
-		c.popMany(&l, end(p.isLow), min(p.count, l.length()))
-		return
-	}
-	c.nullArray()
+// popManyOfList answers what LMPOP popped.
+func (c *call) popManyOfList(it item, isLow bool, n int64) {
+	l := listOf(it)
+	c.popElements(&l, end(isLow), min(n, l.length()))
 }

@@ -39,11 +39,9 @@ func (c *call) add(delta int64) {
 			return
 		}
 	}
-	if delta < 0 && n < math.MinInt64-delta || delta > 0 && n > math.MaxInt64-delta {
-		c.err("ERR increment or decrement would overflow")
+	if n, ok = c.sum(n, delta); !ok {
 		return
 	}
-	n += delta
 	var room [20]byte
 	c.putString(&it, strconv.AppendInt(room[:0], n, 10), "incrby")
 	c.int(n)

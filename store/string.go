@@ -353,11 +353,7 @@ func (c *call) putString(it *item, body []byte, event string) {
 func runSubstr(c *call) { runGetrange(c) }
 
 func runGetrange(c *call) {
-	start, ok := c.intArg(2)
-	if !ok {
-		return
-	}
-	end, ok := c.intArg(3)
+	start, end, ok := c.intArgs(2, 3)
 	if !ok {
 		return
 	}

@@ -1,7 +1,6 @@
 package store
 
-// Sorted sets: taking members from either end, and the blocking forms, which are
-// one try as those of lists (list_move.go).
+// Sorted sets: taking members from either end, also of one of several (pop.go).
 
 // popEnds takes the n > 0 lowest or highest members out and returns them.
 func (c *call) popEnds(z *zset, isMax bool, n int64) []scored {
@@ -56,64 +55,24 @@ func (c *call) zpop(isMax bool) {
 	}
 }
 
-func runBzpopmin(c *call) { c.blockingZpop(false) }
-func runBzpopmax(c *call) { c.blockingZpop(true) }
-
-func (c *call) blockingZpop(isMax bool) {
-	last := len(c.args) - 1
-	if !c.timeoutArg(last) {
-		return
-	}
-	for _, key := range c.args[1:last] {
-		z, ok := c.lookupZset(key)
-		if !ok {
-			return
-		}
-		if z.exists() {
-			popped := c.popEnds(&z, isMax, 1)
-			c.array(3)
-			c.bulk(key)
-			c.bulk(popped[0].member)
-			c.double(popped[0].score)
-			return
-		}
-	}
-	c.nullArray()
+// popOneOfZset answers BZPOPMIN and BZPOPMAX.
+func (c *call) popOneOfZset(it item, isLow bool) {
+	z := zsetOf(it)
+	popped := c.popEnds(&z, !isLow, 1)
+	c.array(3)
+	c.bulk(z.key)
+	c.bulk(popped[0].member)
+	c.double(popped[0].score)
 }
 
-func runZmpop(c *call) {
-	if p, ok := c.manyPopArgs(1, "MIN", "MAX"); ok {
-		c.zpopFirst(p)
-	}
-}
-
-func runBzmpop(c *call) {
-	if p, ok := c.manyPopArgs(2, "MIN", "MAX"); ok && c.timeoutArg(1) {
-		c.zpopFirst(p)
-	}
-}
-
-// zpopFirst pops from the first sorted set that has something. Its pairs are
-// arrays in RESP2 too.
-func (c *call) zpopFirst(p manyPop) {
-	for _, key := range p.keys {
-		z, ok := c.lookupZset(key)
-		if !ok {
-			return
-		}
-		if !z.exists() {
-			continue
-		}
-		popped := c.popEnds(&z, !p.isLow, p.count)
+// popManyOfZset answers what ZMPOP popped. Its pairs are arrays in RESP2 too.
+func (c *call) popManyOfZset(it item, isLow bool, n int64) {
+	z := zsetOf(it)
+	popped := c.popEnds(&z, !isLow, n)
+	c.array(len(popped))
+	for _, m := range popped {
 		c.array(2)
-		c.bulk(key)
-		c.array(len(popped))
-		for _, m := range popped {
-			c.array(2)
-			c.bulk(m.member)
-			c.double(m.score)
-		}
-		return
+		c.bulk(m.member)
+		c.double(m.score)
 	}
-	c.nullArray()
 }

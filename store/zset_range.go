@@ -362,9 +362,7 @@ func (c *call) readBounds(a *zrangeArgs, low, high int) (ok bool) {
 			c.err("ERR min or max not valid string range item")
 		}
 	default:
-		if a.start, ok = c.intArg(low); ok {
-			a.stop, ok = c.intArg(high)
-		}
+		a.start, a.stop, ok = c.intArgs(low, high)
 	}
 	return ok
 }
@@ -372,12 +370,17 @@ func (c *call) readBounds(a *zrangeArgs, low, high int) (ok bool) {
 func runZcount(c *call)    { c.countRange(rangeScore) }
 func runZlexcount(c *call) { c.countRange(rangeLex) }
 
-func (c *call) countRange(kind rangeKind) {
-	a := zrangeArgs{kind: kind, limit: -1}
-	if !c.readBounds(&a, 2, 3) {
-		return
+// plainRange reads "key min max" and loads the sorted set.
+func (c *call) plainRange(kind rangeKind) (z zset, a zrangeArgs, ok bool) {
+	a = zrangeArgs{kind: kind, limit: -1}
+	if c.readBounds(&a, 2, 3) {
+		z, ok = c.lookupZset(c.args[1])
 	}
-	z, ok := c.lookupZset(c.args[1])
+	return z, a, ok
+}
+
+func (c *call) countRange(kind rangeKind) {
+	z, a, ok := c.plainRange(kind)
 	if !ok {
 		return
 	}
@@ -397,11 +400,7 @@ func runZremrangebyscore(c *call) { c.removeRange(rangeScore, "zremrangebyscore"
 func runZremrangebylex(c *call)   { c.removeRange(rangeLex, "zremrangebylex") }
 
 func (c *call) removeRange(kind rangeKind, event string) {
-	a := zrangeArgs{kind: kind, limit: -1}
-	if !c.readBounds(&a, 2, 3) {
-		return
-	}
-	z, ok := c.lookupZset(c.args[1])
+	z, a, ok := c.plainRange(kind)
 	if !ok {
 		return
 	}
