@@ -68,6 +68,7 @@ type Node struct {
 	emit     func(flotilla.Event)
 	listens  func(flotilla.System) bool
 	hear     func(flotilla.System, flotilla.NodeID, []byte)
+	seconds  func() float64 // a clock for measuring, or nil: it decides nothing
 	finished int
 	counters counters
 }
@@ -75,6 +76,7 @@ type Node struct {
 // counters count since the start.
 type counters struct {
 	turns, reads, readRounds, elections, snapshots uint64
+	turnEntries, applySeconds                      flotilla.Histogram
 }
 
 // hosted is one group with a replica here.
@@ -138,6 +140,8 @@ func newNode(cfg Config) (*Node, error) {
 		slowTicks:   map[flotilla.NodeID]uint64{},
 		logLimits:   logLimitsOf(cfg),
 		remoteReads: map[uint64]*Pending{}, nonce: cfg.Incarnation << 32, hasRoom: true, isChanged: true}
+	n.counters.turnEntries = flotilla.NewHistogram(flotilla.SizeBounds())
+	n.counters.applySeconds = flotilla.NewHistogram(flotilla.LatencyBounds())
 	n.directory = firstDirectory(membersOf(cfg.Members), cfg.Groups, cfg.Replicas, nil)
 	for _, r := range cfg.Lost {
 		n.lost[r.Group] = r.ID

@@ -48,7 +48,9 @@ func (n *Node) status() Status {
 		IsReady: true, IsDraining: n.isDraining, Quarantined: len(n.lost) > 0,
 		Turns: n.counters.turns, Reads: n.counters.reads, ReadRounds: n.counters.readRounds,
 		Elections: n.counters.elections, Snapshots: n.counters.snapshots,
+		TurnEntries: n.counters.turnEntries, ApplySeconds: n.counters.applySeconds, EntrySizes: flotilla.NewHistogram(flotilla.SizeBounds()),
 		Disk: DiskStatus{Appends: disk.Appends, AppendedBytes: disk.AppendedBytes, SyncSeconds: disk.SyncSeconds,
+			Syncs:    disk.Syncs,
 			LogBytes: disk.LogBytes, StateBytes: disk.StateBytes, FreeBytes: disk.FreeBytes, HasRoom: n.hasRoom}}
 	for _, m := range n.directory.Nodes {
 		s.Nodes = append(s.Nodes, n.nodeStatus(m))
@@ -68,6 +70,7 @@ func (n *Node) status() Status {
 		s.Commands += st.Commands
 		s.Deduped += st.Duplicates
 		s.Entries += st.Last
+		s.EntrySizes.Add(&st.EntrySizes)
 	}
 	return s
 }

@@ -49,6 +49,9 @@ func New(cfg Config) (*Server, error) {
 	s.taskContext, s.stopTasks = context.WithCancel(context.Background())
 	var err error
 	s.core, err = NewCore(cfg, Clocks{Wall: wallClock, Mono: s.mono})
+	if err == nil {
+		s.core.node.seconds = func() float64 { return time.Since(s.started).Seconds() }
+	}
 	return s, err
 }
 

@@ -29,6 +29,11 @@ type Status struct {
 	Elections   uint64        `json:"elections_total"`
 	Snapshots   uint64        `json:"snapshots_sent_total"`
 	Deduped     uint64        `json:"deduplicated_total"`
+
+	// For metrics only:
+	TurnEntries  flotilla.Histogram `json:"-"` // entries of a write of a turn: they shared one fsync
+	EntrySizes   flotilla.Histogram `json:"-"` // commands of an entry, as applied here
+	ApplySeconds flotilla.Histogram `json:"-"` // of a group's entries of a turn
 }
 
 // NodeStatus is one node as seen from here.
@@ -74,11 +79,12 @@ type FollowerStatus struct {
 
 // DiskStatus is the node's storage in numbers.
 type DiskStatus struct {
-	Appends       uint64  `json:"appends_total"`
-	AppendedBytes uint64  `json:"appended_bytes_total"`
-	SyncSeconds   float64 `json:"sync_seconds_total"`
-	LogBytes      uint64  `json:"log_bytes"`
-	StateBytes    uint64  `json:"state_bytes"`
-	FreeBytes     uint64  `json:"free_bytes"`
-	HasRoom       bool    `json:"has_room"`
+	Appends       uint64             `json:"appends_total"`
+	AppendedBytes uint64             `json:"appended_bytes_total"`
+	SyncSeconds   float64            `json:"sync_seconds_total"`
+	Syncs         flotilla.Histogram `json:"-"`
+	LogBytes      uint64             `json:"log_bytes"`
+	StateBytes    uint64             `json:"state_bytes"`
+	FreeBytes     uint64             `json:"free_bytes"`
+	HasRoom       bool               `json:"has_room"`
 }

@@ -121,6 +121,7 @@ func (n *Node) carryOut() error {
 // write installs received snapshots, and appends all groups' entries in one batch.
 func (n *Node) write() error {
 	n.writes = n.writes[:0]
+	entries := 0
 	for i := range n.readies {
 		r := &n.readies[i]
 		if r.ready.Snapshot != nil {
@@ -130,6 +131,7 @@ func (n *Node) write() error {
 		}
 		if r.ready.HasWrite {
 			n.writes = append(n.writes, r.ready.Write)
+			entries += len(r.ready.Write.Entries)
 			r.hosted.marks.note(r.ready.Write.Entries)
 		}
 	}
@@ -140,6 +142,9 @@ func (n *Node) write() error {
 		return fmt.Errorf("write the log: %w", err)
 	}
 	clear(n.writes)
+	if entries > 0 {
+		n.counters.turnEntries.Observe(float64(entries))
+	}
 	return nil
 }
 
@@ -167,6 +172,7 @@ func (n *Node) applyReady(r *readyGroup) error {
 	h := r.hosted
 	if len(r.ready.Committed) > 0 {
 		isLeader := h.group.IsLeader()
+		began := n.stopwatch()
 		err := h.group.Apply(r.ready.Committed, func(o consensus.Outcome) {
 			if o.Origin == n.cfg.Self {
 				n.outcomes = append(n.outcomes, outcomeItem{group: h.id, outcome: o})
@@ -179,6 +185,7 @@ func (n *Node) applyReady(r *readyGroup) error {
 		if err != nil {
 			return err
 		}
+		n.counters.applySeconds.Observe(n.stopwatch() - began)
 		for i := range n.outcomes { // only now is it visible to reads
 			n.resolve(n.outcomes[i].group, &n.outcomes[i].outcome)
 		}
@@ -194,6 +201,14 @@ func (n *Node) applyReady(r *readyGroup) error {
 	}
 	n.releaseReads(h)
 	return nil
+}
+
+// stopwatch returns seconds since some moment, or 0 where nobody measures.
+func (n *Node) stopwatch() float64 {
+	if n.seconds == nil {
+		return 0
+	}
+	return n.seconds()
 }
 
 // roleChanged takes note of who leads now.

@@ -20,6 +20,7 @@ type applier struct {
 
 	replies              replyList
 	commands, duplicates uint64 // since the start
+	sizes                flotilla.Histogram
 }
 
 // systemState is one machine with what it uses while an entry is applied.
@@ -32,7 +33,8 @@ type systemState struct {
 }
 
 func newApplier(cfg Config) (*applier, error) {
-	a := &applier{group: cfg.Group, state: cfg.State, emit: cfg.Emit, listens: cfg.Listens}
+	a := &applier{group: cfg.Group, state: cfg.State, emit: cfg.Emit, listens: cfg.Listens,
+		sizes: flotilla.NewHistogram(flotilla.SizeBounds())}
 	for system := range 256 {
 		if m, ok := cfg.Machines[flotilla.System(system)]; ok {
 			a.systems = append(a.systems, systemState{system: flotilla.System(system), machine: m})
@@ -91,6 +93,9 @@ func (a *applier) entry(index uint64, head entryHead, last flotilla.Millis, visi
 		if s := &a.systems[i]; s.isOpen {
 			a.end(s)
 		}
+	}
+	if ordinal > 0 {
+		a.sizes.Observe(float64(ordinal))
 	}
 	if head.time/sweepEachMillis != last/sweepEachMillis {
 		a.sessions.sweep(a.state, head.time)

@@ -118,8 +118,9 @@ type Staged interface {
 type DiskStats struct {
 	Appends       uint64 // synced batches
 	AppendedBytes uint64
-	SyncSeconds   float64 // spent waiting for the disk, in all
-	LogBytes      uint64  // on disk now
+	SyncSeconds   float64            // spent waiting for the disk, in all
+	Syncs         flotilla.Histogram // the same, by how long each took
+	LogBytes      uint64             // on disk now
 	StateBytes    uint64
 	FreeBytes     uint64 // on the file system, 0 if unknown
 }

@@ -217,7 +217,8 @@ type Stats struct {
 	Commands   uint64 // applied since the start
 	Duplicates uint64 // parcels that were in the log twice, answered from memory
 	Sessions   int
-	Followers  []Follower // known to the leader only
+	EntrySizes flotilla.Histogram // commands of each entry that was applied since the start, empty ones left out
+	Followers  []Follower         // known to the leader only
 }
 
 // Follower is one replica as its leader sees it.
@@ -233,7 +234,8 @@ type Follower struct {
 func (g *Group) Stats() Stats {
 	status := g.raw.BasicStatus()
 	s := Stats{Role: roleName(status.RaftState), Term: status.GetTerm(), Commit: status.GetCommit(),
-		Commands: g.apply.commands, Duplicates: g.apply.duplicates, Sessions: len(g.apply.sessions.byID)}
+		Commands: g.apply.commands, Duplicates: g.apply.duplicates, Sessions: len(g.apply.sessions.byID),
+		EntrySizes: g.apply.sizes}
 	s.Last, _ = g.log.LastIndex() // the log in memory does not fail
 	s.First, _ = g.log.FirstIndex()
 	if s.Role == "follower" && !g.members.IsVoter(g.replica) {

@@ -22,6 +22,12 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func example() cluster.Status {
+	syncs := flotilla.NewHistogram(flotilla.LatencyBounds())
+	for _, seconds := range []float64{0.00005, 0.0002, 0.25, 60} {
+		syncs.Observe(seconds)
+	}
+	sizes := flotilla.NewHistogram(flotilla.SizeBounds())
+	sizes.Observe(3)
 	return cluster.Status{
 		Cluster: "test", Node: 2, Name: "n2", IsReady: true, Turns: 12, StartedAt: 1500,
 		Nodes: []cluster.NodeStatus{
@@ -34,7 +40,8 @@ func example() cluster.Status {
 				Followers: []cluster.FollowerStatus{{Node: 1, Lag: 5}}},
 			{Group: 2, Leader: 1, Term: 4},
 		},
-		Disk: cluster.DiskStatus{SyncSeconds: 1.5, HasRoom: true},
+		Disk:       cluster.DiskStatus{SyncSeconds: 1.5, HasRoom: true, Syncs: syncs},
+		EntrySizes: sizes,
 	}
 }
 
@@ -116,7 +123,7 @@ func TestMetrics(t *testing.T) {
 			Transport: func() transport.Stats {
 				return transport.Stats{Peers: []transport.PeerStats{{Node: 1, IsConnected: true, BytesOut: 77}}}
 			},
-			Store: func() redis.Stats { return redis.Stats{Connections: 3, Commands: 12} },
+			Store: func() redis.Stats { return redis.Stats{Connections: 3, Commands: 12, Writes: example().Disk.Syncs} },
 		}).ServeHTTP(w, request)
 		var ours strings.Builder
 		for line := range strings.Lines(w.Body.String()) {

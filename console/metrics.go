@@ -12,6 +12,7 @@ import (
 type collector struct {
 	status func() cluster.Status
 	node   []nodeMetric
+	shape  []shapeMetric
 	group  []groupMetric
 	lag    *prometheus.Desc
 	alive  *prometheus.Desc
@@ -24,6 +25,13 @@ type nodeMetric struct {
 	of   func(*cluster.Status) float64
 }
 
+// shapeMetric is one histogram of a node. None has labels: there are as many series
+// as buckets.
+type shapeMetric struct {
+	desc *prometheus.Desc
+	of   func(*cluster.Status) *flotilla.Histogram
+}
+
 // groupMetric is one number of a group that the node holds, labelled with the group.
 type groupMetric struct {
 	desc *prometheus.Desc
@@ -34,6 +42,7 @@ func newCollector(status func() cluster.Status) *collector {
 	return &collector{
 		status: status,
 		node:   nodeMetrics(),
+		shape:  shapeMetrics(),
 		group:  groupMetrics(),
 		lag: prometheus.NewDesc("flotilla_consensus_follower_lag_entries",
 			"Entries that a follower has yet to confirm; known to the leader only.", []string{"group", "follower"}, nil),
@@ -84,8 +93,6 @@ func nodeMetrics() []nodeMetric {
 			func(s *cluster.Status) uint64 { return s.Disk.Appends }),
 		counter("flotilla_storage_appended_bytes_total", "Bytes in those batches.",
 			func(s *cluster.Status) uint64 { return s.Disk.AppendedBytes }),
-		{prometheus.NewDesc("flotilla_storage_sync_seconds_total", "Time spent waiting for the disk.", nil, nil),
-			prometheus.CounterValue, func(s *cluster.Status) float64 { return s.Disk.SyncSeconds }},
 		gauge("flotilla_storage_log_bytes", "Size of the log on disk.",
 			func(s *cluster.Status) float64 { return float64(s.Disk.LogBytes) }),
 		gauge("flotilla_storage_state_bytes", "Size of the state on disk.",
@@ -95,6 +102,33 @@ func nodeMetrics() []nodeMetric {
 		gauge("flotilla_storage_has_room", "0 when writes are refused because the disk is nearly full.",
 			func(s *cluster.Status) float64 { return one(s.Disk.HasRoom) }),
 	}
+}
+
+// shapeMetrics is the table of all histograms of a node.
+func shapeMetrics() []shapeMetric {
+	shape := func(name, help string, of func(*cluster.Status) *flotilla.Histogram) shapeMetric {
+		return shapeMetric{prometheus.NewDesc(name, help, nil, nil), of}
+	}
+	return []shapeMetric{
+		shape("flotilla_storage_sync_seconds", "Time spent waiting for the disk, for each synced batch.",
+			func(s *cluster.Status) *flotilla.Histogram { return &s.Disk.Syncs }),
+		shape("flotilla_cluster_write_entries", "Entries of all groups that a turn wrote together, with one sync.",
+			func(s *cluster.Status) *flotilla.Histogram { return &s.TurnEntries }),
+		shape("flotilla_cluster_apply_seconds", "Time to apply what a group committed in a turn.",
+			func(s *cluster.Status) *flotilla.Histogram { return &s.ApplySeconds }),
+		shape("flotilla_consensus_entry_commands", "Commands of an entry that was applied here; empty entries are left out.",
+			func(s *cluster.Status) *flotilla.Histogram { return &s.EntrySizes }),
+	}
+}
+
+// histogram makes a metric of one, in the cumulative form of Prometheus.
+func histogram(desc *prometheus.Desc, h *flotilla.Histogram, labels ...string) prometheus.Metric {
+	buckets, below := make(map[float64]uint64, len(h.Bounds)), uint64(0)
+	for i, bound := range h.Bounds {
+		below += h.Counts[i]
+		buckets[bound] = below
+	}
+	return prometheus.MustNewConstHistogram(desc, h.Count(), h.Sum, buckets, labels...)
 }
 
 // groupMetrics is the table of all metrics of a group.
@@ -127,6 +161,9 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, m := range c.node {
 		out <- m.desc
 	}
+	for _, m := range c.shape {
+		out <- m.desc
+	}
 	for _, m := range c.group {
 		out <- m.desc
 	}
@@ -139,6 +176,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	status := c.status()
 	for _, m := range c.node {
 		out <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(&status))
+	}
+	for _, m := range c.shape {
+		out <- histogram(m.desc, m.of(&status))
 	}
 	for i := range status.Groups {
 		if g := &status.Groups[i]; g.IsHere {

@@ -88,8 +88,9 @@ type doorMetric struct {
 
 // doorCollector makes metrics of what the Redis door has done.
 type doorCollector struct {
-	stats func() redis.Stats
-	door  []doorMetric
+	stats   func() redis.Stats
+	door    []doorMetric
+	seconds *prometheus.Desc
 }
 
 func newDoorCollector(stats func() redis.Stats) *doorCollector {
@@ -101,22 +102,25 @@ func newDoorCollector(stats func() redis.Stats) *doorCollector {
 		return doorMetric{prometheus.NewDesc("flotilla_redis_"+name, help, nil, nil), prometheus.CounterValue,
 			func(s *redis.Stats) float64 { return float64(of(s)) }}
 	}
-	return &doorCollector{stats: stats, door: []doorMetric{
-		gauge("connections", "Connections that are open.", func(s *redis.Stats) int { return s.Connections }),
-		gauge("subscribers", "Of these, those that subscribed to channels.", func(s *redis.Stats) int { return s.Subscribers }),
-		gauge("blocked", "Of these, those that wait in BLPOP and the like.", func(s *redis.Stats) int { return s.Blocked }),
-		counter("connections_total", "Connections that were accepted.", func(s *redis.Stats) uint64 { return s.ConnectionsTotal }),
-		counter("rejected_total", "Connections that were one too many.", func(s *redis.Stats) uint64 { return s.Rejected }),
-		counter("commands_total", "Commands that came.", func(s *redis.Stats) uint64 { return s.Commands }),
-		counter("errors_total", "Commands that were answered by an error.", func(s *redis.Stats) uint64 { return s.Errors }),
-		counter("runs_total", "Times that commands were handed over; a pipeline's travel together.", func(s *redis.Stats) uint64 { return s.Runs }),
-		counter("received_bytes_total", "Bytes that came from clients.", func(s *redis.Stats) uint64 { return s.BytesIn }),
-		counter("sent_bytes_total", "Bytes that went to clients.", func(s *redis.Stats) uint64 { return s.BytesOut }),
-		counter("slow_readers_cut_off_total", "Connections whose clients did not read.", func(s *redis.Stats) uint64 { return s.SlowReadersCutOff }),
-		counter("protocol_errors_total", "Connections that sent no Redis protocol.", func(s *redis.Stats) uint64 { return s.ProtocolErrors }),
-		counter("cross_protocol_drops_total", "Of these, those that sent HTTP.", func(s *redis.Stats) uint64 { return s.CrossProtocolDrops }),
-		counter("panics_total", "Connections that a bug closed.", func(s *redis.Stats) uint64 { return s.Panics }),
-	}}
+	return &doorCollector{stats: stats,
+		seconds: prometheus.NewDesc("flotilla_redis_command_seconds",
+			"Time from handing a command over to its group until its answer, by class; without blocking commands.", []string{"class"}, nil),
+		door: []doorMetric{
+			gauge("connections", "Connections that are open.", func(s *redis.Stats) int { return s.Connections }),
+			gauge("subscribers", "Of these, those that subscribed to channels.", func(s *redis.Stats) int { return s.Subscribers }),
+			gauge("blocked", "Of these, those that wait in BLPOP and the like.", func(s *redis.Stats) int { return s.Blocked }),
+			counter("connections_total", "Connections that were accepted.", func(s *redis.Stats) uint64 { return s.ConnectionsTotal }),
+			counter("rejected_total", "Connections that were one too many.", func(s *redis.Stats) uint64 { return s.Rejected }),
+			counter("commands_total", "Commands that came.", func(s *redis.Stats) uint64 { return s.Commands }),
+			counter("errors_total", "Commands that were answered by an error.", func(s *redis.Stats) uint64 { return s.Errors }),
+			counter("runs_total", "Times that commands were handed over; a pipeline's travel together.", func(s *redis.Stats) uint64 { return s.Runs }),
+			counter("received_bytes_total", "Bytes that came from clients.", func(s *redis.Stats) uint64 { return s.BytesIn }),
+			counter("sent_bytes_total", "Bytes that went to clients.", func(s *redis.Stats) uint64 { return s.BytesOut }),
+			counter("slow_readers_cut_off_total", "Connections whose clients did not read.", func(s *redis.Stats) uint64 { return s.SlowReadersCutOff }),
+			counter("protocol_errors_total", "Connections that sent no Redis protocol.", func(s *redis.Stats) uint64 { return s.ProtocolErrors }),
+			counter("cross_protocol_drops_total", "Of these, those that sent HTTP.", func(s *redis.Stats) uint64 { return s.CrossProtocolDrops }),
+			counter("panics_total", "Connections that a bug closed.", func(s *redis.Stats) uint64 { return s.Panics }),
+		}}
 }
 
 // Describe is part of prometheus.Collector.
@@ -124,6 +128,7 @@ func (c *doorCollector) Describe(out chan<- *prometheus.Desc) {
 	for _, m := range c.door {
 		out <- m.desc
 	}
+	out <- c.seconds
 }
 
 // Collect is part of prometheus.Collector.
@@ -132,4 +137,6 @@ func (c *doorCollector) Collect(out chan<- prometheus.Metric) {
 	for _, m := range c.door {
 		out <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(&stats))
 	}
+	out <- histogram(c.seconds, &stats.Reads, "read")
+	out <- histogram(c.seconds, &stats.Writes, "write")
 }

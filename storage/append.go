@@ -89,13 +89,19 @@ func (d *Disk) commitLog(batch *pebble.Batch) error {
 	if err := d.failure.get(); err != nil {
 		return err
 	}
-	d.syncNanos.Add(uint64(time.Since(began)))
+	d.noteSync(time.Since(began))
 	d.appends.Add(1)
 	d.appendedBytes.Add(uint64(size))
 	if err := d.tail.write(d.sequence, d.chain); err != nil {
 		return d.fail(fmt.Errorf("write the tail mark: %w", err))
 	}
 	return nil
+}
+
+func (d *Disk) noteSync(took time.Duration) {
+	d.syncsMu.Lock()
+	d.syncs.Observe(took.Seconds())
+	d.syncsMu.Unlock()
 }
 
 func (d *Disk) addWrite(batch *pebble.Batch, log *groupLog, w consensus.Write) error {

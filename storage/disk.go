@@ -9,7 +9,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"flotilla"
 	"flotilla/consensus"
@@ -54,7 +53,9 @@ type Disk struct {
 	failure stickyError // nothing may be written any more
 	damage  stickyError // the stores must be quarantined
 
-	appends, appendedBytes, syncNanos atomic.Uint64
+	appends, appendedBytes atomic.Uint64
+	syncsMu                sync.Mutex // guards syncs; held for as long as it takes to count
+	syncs                  flotilla.Histogram
 
 	isClosed    atomic.Bool
 	stopFlusher context.CancelFunc
@@ -170,11 +171,15 @@ func (d *Disk) switchEpoch(batch *pebble.Batch, id flotilla.GroupID, epoch uint3
 
 // Stats returns counters and sizes. It is not for the hot path.
 func (d *Disk) Stats() consensus.DiskStats {
+	d.syncsMu.Lock()
+	syncs := d.syncs
+	d.syncsMu.Unlock()
 	free, _ := d.space.free()
 	return consensus.DiskStats{
 		Appends:       d.appends.Load(),
 		AppendedBytes: d.appendedBytes.Load(),
-		SyncSeconds:   time.Duration(d.syncNanos.Load()).Seconds(),
+		SyncSeconds:   syncs.Sum,
+		Syncs:         syncs,
 		LogBytes:      d.log.Metrics().DiskSpaceUsage(),
 		StateBytes:    d.state.Metrics().DiskSpaceUsage(),
 		FreeBytes:     free,

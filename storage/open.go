@@ -21,7 +21,8 @@ import (
 // does not pass is a *DamagedError; the caller decides on Quarantine. What a crash
 // left half done is finished or removed.
 func Open(dir string, opts Options) (*Disk, error) {
-	d := &Disk{dir: dir, opts: opts.withDefaults(), groups: map[flotilla.GroupID]*group{}}
+	d := &Disk{dir: dir, opts: opts.withDefaults(), groups: map[flotilla.GroupID]*group{},
+		syncs: flotilla.NewHistogram(flotilla.LatencyBounds())}
 	d.dirty.flushed.L = &d.dirty.mu
 	d.dirty.wake = make(chan struct{}, 1)
 	d.space = newSpace(d.opts, dir)

@@ -72,6 +72,9 @@ func NewSession(host flotilla.Host) *Session {
 // Len returns how many commands the run has.
 func (s *Session) Len() int { return len(s.asked) }
 
+// IsRead reports whether the run has reads, and not writes.
+func (s *Session) IsRead() bool { return s.isRead }
+
 // Joins reports whether a command may be part of the current run: a run has
 // either reads or writes, and does not grow without end.
 func (s *Session) Joins(c *Command) bool {

@@ -299,10 +299,8 @@ func (c *conn) run(ctx context.Context) {
 	if len(c.commands) == 0 {
 		return
 	}
-	started := time.Now()
-	c.session.Do(ctx)
 	n := uint64(len(c.commands))
-	share := uint64(time.Since(started)) / n
+	share := uint64(c.handOver(ctx, n)) / n
 	c.server.counters.runs.Add(1)
 	c.server.counters.commands.Add(n)
 	for i, cmd := range c.commands {
@@ -315,6 +313,19 @@ func (c *conn) run(ctx context.Context) {
 	c.lastCommand.Store(c.commands[n-1])
 	c.commands = c.commands[:0]
 	c.session.Reset()
+}
+
+// handOver sends the session's run of n commands, and returns how long that took.
+func (c *conn) handOver(ctx context.Context, n uint64) time.Duration {
+	histogram := &c.server.counters.writes
+	if c.session.IsRead() {
+		histogram = &c.server.counters.reads
+	}
+	started := time.Now()
+	c.session.Do(ctx)
+	took := time.Since(started)
+	histogram.observe(took, n)
+	return took
 }
 
 // answer writes what a group replied, or why it did not.

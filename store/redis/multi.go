@@ -250,7 +250,7 @@ func (c *conn) exec(ctx context.Context, tx *transaction) ([][]byte, error) {
 	if err := c.session.AddExec(flotilla.Slot(max(tx.slot, 0)), tx.watches, commands); err != nil {
 		return nil, err
 	}
-	c.session.Do(ctx)
+	c.handOver(ctx, 1)
 	reply, err := c.session.Reply(0)
 	if err != nil {
 		c.session.Reset()

@@ -80,6 +80,9 @@ type Stats struct {
 	ProtocolErrors     uint64
 	CrossProtocolDrops uint64
 	Panics             uint64
+	// Reads and Writes are how long commands took that went to a group, in seconds,
+	// from when they were handed over; blocking ones, that wait, are not counted.
+	Reads, Writes flotilla.Histogram
 }
 
 // counters are Stats while they grow.
@@ -87,6 +90,7 @@ type counters struct {
 	total, rejected, commands, errors, runs, bytesIn, bytesOut atomic.Uint64
 	slow, protocolErrors, crossProtocol, panics                atomic.Uint64
 	subscribers                                                atomic.Int64
+	reads, writes                                              latency
 }
 
 // commandStats is what INFO commandstats shows of one command.
@@ -105,6 +109,7 @@ func (s *Server) Stats() Stats {
 		BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
 		SlowReadersCutOff: c.slow.Load(), ProtocolErrors: c.protocolErrors.Load(),
 		CrossProtocolDrops: c.crossProtocol.Load(), Panics: c.panics.Load(),
+		Reads: c.reads.snapshot(), Writes: c.writes.snapshot(),
 	}
 }
 
@@ -116,6 +121,8 @@ func (s *Server) start() {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	s.config.start(s.MaxClients)
+	s.counters.reads.start()
+	s.counters.writes.start()
 	s.handlers = doorHandlers()
 	s.commands = map[*store.Command]*commandStats{}
 	for _, c := range store.Commands() {
