@@ -51,6 +51,11 @@ Made from the table in store/*_commands.go: do not edit. To make it again:
 Commands behave as in Redis 7.2. *Served by* says who answers: **group** the machine of the key's
 group, through the log if it writes · **groups** the machines of all groups, one after another or side by
 side · **split** the groups of the keys, each its part · **door** the node that the client is connected to.
+
+COMMAND INFO, DOCS, GETKEYS and GETKEYSANDFLAGS answer as Redis 7.2.6 does for all of these, byte for byte, but for the order of
+subcommands and three things: subcommands that are not here are not listed; COMMAND DOCS tells the complexity that a command has
+here (below), which is another for some of those on lists, sorted sets and random elements; CONSISTENCY and DEBUG SLEEP are
+Flotilla's own. "go test ./store/redis -run LikeRedis" compares with a real server; its list ownComplexity names the commands.
 `, "`", "`")
 	for _, name := range names {
 		fmt.Fprintf(&b, "\n## %s\n\n| command | arguments | what it does | since | complexity | flags | served by |\n|---|---|---|---|---|---|---|\n", name)

@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"errors"
 	"slices"
 	"strings"
 
@@ -67,31 +66,56 @@ func lookupAll(names [][]byte) []*store.Command {
 
 func (r *request) commandInfo(commands []*store.Command) {
 	r.c.out.array(len(commands))
+	specs := r.c.server.specs()
 	for _, c := range commands {
 		if c == nil {
 			r.c.out.null()
 			continue
 		}
-		r.c.out.commandInfo(c)
+		r.c.out.commandInfo(c, specs)
 	}
 }
 
-func (e *encoder) commandInfo(c *store.Command) {
+func (e *encoder) commandInfo(c *store.Command, specs map[string]*commandSpec) {
+	spec := specOf(c, specs)
 	e.array(10)
 	e.text(c.Name)
 	e.int(c.Arity)
-	e.statuses(c.Flags.Names())
+	e.statuses(spec.Flags)
 	e.int(c.FirstKey)
 	e.int(c.LastKey)
 	e.int(c.Step)
-	e.statuses(aclCategories(c))
-	e.array(0) // tips
-	e.array(0) // key specifications: the three numbers and GETKEYS say it all
+	e.statuses(spec.ACL)
+	e.set(len(spec.Tips))
+	for _, tip := range spec.Tips {
+		e.text(tip)
+	}
+	e.set(len(spec.Keys))
+	for i := range spec.Keys {
+		e.keySpec(&spec.Keys[i])
+	}
 	subs := subCommands(c.Name)
+	if len(subs) == 0 { // as in Redis: no list, but an empty set
+		e.set(0)
+		return
+	}
 	e.array(len(subs))
 	for _, sub := range subs {
-		e.commandInfo(sub)
+		e.commandInfo(sub, specs)
 	}
+}
+
+// specOf returns a command's specification: from the table alone if Redis has no
+// such command.
+func specOf(c *store.Command, specs map[string]*commandSpec) *commandSpec {
+	if spec := specs[c.Name]; spec != nil {
+		return spec
+	}
+	acl := []string{"@slow", "@connection"}
+	if c.Flags&store.Admin != 0 {
+		acl = []string{"@admin", "@slow", "@dangerous"}
+	}
+	return &commandSpec{Flags: c.Flags.Names(), ACL: acl}
 }
 
 func (e *encoder) statuses(words []string) {
@@ -99,35 +123,6 @@ func (e *encoder) statuses(words []string) {
 	for _, word := range words {
 		e.status(word)
 	}
-}
-
-func aclCategories(c *store.Command) (all []string) {
-	for flag, name := range map[store.Flags]string{store.Write: "@write", store.ReadOnly: "@read",
-		store.Admin: "@admin", store.Blocking: "@blocking", store.PubSub: "@pubsub"} {
-		if c.Flags&flag != 0 {
-			all = append(all, name)
-		}
-	}
-	if c.Flags&store.Admin != 0 {
-		all = append(all, "@dangerous")
-	}
-	if c.Flags&store.Fast != 0 {
-		all = append(all, "@fast")
-	} else {
-		all = append(all, "@slow")
-	}
-	switch c.Group {
-	case "string", "hash", "list", "set", "bitmap", "hyperloglog", "connection":
-		all = append(all, "@"+c.Group)
-	case "sorted-set":
-		all = append(all, "@sortedset")
-	case "generic":
-		all = append(all, "@keyspace")
-	case "transactions":
-		all = append(all, "@transaction")
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
 }
 
 func (r *request) commandDocs() {
@@ -138,16 +133,13 @@ func (r *request) commandDocs() {
 	r.c.out.mapOf(len(commands))
 	for _, c := range commands {
 		r.c.out.text(c.Name)
-		r.c.out.docs(c)
+		r.c.out.docs(c, r.c.server.specs())
 	}
 }
 
-func (e *encoder) docs(c *store.Command) {
-	subs := subCommands(c.Name)
-	n := 4
-	if c.Args != "" {
-		n++
-	}
+func (e *encoder) docs(c *store.Command, specs map[string]*commandSpec) {
+	subs, more := subCommands(c.Name), specOf(c, specs).Docs
+	n := 4 + len(more)
 	if len(subs) > 0 {
 		n++
 	}
@@ -156,21 +148,13 @@ func (e *encoder) docs(c *store.Command) {
 		e.text(pair[0])
 		e.text(pair[1])
 	}
-	if c.Args != "" { // one argument that shows the syntax as a whole
-		e.text("arguments")
-		e.array(1)
-		e.mapOf(3)
-		for _, pair := range [][2]string{{"name", c.Args}, {"type", "string"}, {"display_text", c.Args}} {
-			e.text(pair[0])
-			e.text(pair[1])
-		}
-	}
+	e.pairs(more)
 	if len(subs) > 0 {
 		e.text("subcommands")
 		e.mapOf(len(subs))
 		for _, sub := range subs {
 			e.text(sub.Name)
-			e.docs(sub)
+			e.docs(sub, specs)
 		}
 	}
 }
@@ -183,7 +167,7 @@ func (r *request) commandList() {
 		keep = func(c *store.Command) bool { return store.MatchGlob(r.args[4], []byte(c.Name)) }
 	case len(r.args) == 5 && r.is(2, "filterby") && r.is(3, "aclcat"):
 		keep = func(c *store.Command) bool {
-			return slices.Contains(aclCategories(c), "@"+strings.ToLower(string(r.args[4])))
+			return slices.Contains(specOf(c, r.c.server.specs()).ACL, "@"+strings.ToLower(string(r.args[4])))
 		}
 	case len(r.args) == 5 && r.is(2, "filterby") && r.is(3, "module"):
 		keep = func(*store.Command) bool { return false }
@@ -208,38 +192,30 @@ func (r *request) commandKeys(withFlags bool) {
 	args := r.args[2:]
 	cmd := store.Find(args)
 	switch {
-	case len(args) == 0 || cmd == nil:
+	case cmd == nil:
 		r.fail("ERR Invalid command specified")
+		return
+	case cmd.FirstKey == 0 && cmd.KeysOf == nil:
+		r.fail("ERR The command has no key arguments")
 		return
 	case !cmd.HasArity(args):
 		r.fail("ERR Invalid number of arguments specified for command")
 		return
 	}
 	keys, err := cmd.Keys(args)
-	switch {
-	case errors.Is(err, store.ErrNoKeys):
+	if err != nil {
 		r.fail("ERR Invalid arguments specified for command")
-		return
-	case err != nil:
-		r.fail("ERR " + err.Error())
-		return
-	case len(keys) == 0:
-		r.fail("ERR The command has no key arguments")
 		return
 	}
 	out := &r.c.out
 	out.array(len(keys))
-	for _, key := range keys {
-		if !withFlags {
-			out.bulk(key)
-			continue
+	for _, k := range specOf(cmd, r.c.server.specs()).flagKeys(cmd, args, keys) {
+		if withFlags {
+			out.array(2)
 		}
-		out.array(2)
-		out.bulk(key)
-		if cmd.Flags&store.Write != 0 {
-			out.statuses([]string{"RW", "UPDATE"})
-		} else {
-			out.statuses([]string{"RO", "ACCESS"})
+		out.bulk(k.key)
+		if withFlags {
+			out.statuses(k.flags)
 		}
 	}
 }

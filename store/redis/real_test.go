@@ -123,11 +123,6 @@ ping
 slowlog len
 slowlog reset
 latency latest
-command getkeys set k v
-command getkeys mget a b
-command getkeys ping
-command getkeys nosuch a
-command getkeys get
 command info nosuch
 config get nosuch
 config set nosuch 1

@@ -45,6 +45,7 @@ type Server struct {
 	config    config
 	handlers  map[*store.Command]handler
 	commands  map[*store.Command]*commandStats
+	specs     func() map[string]*commandSpec // read when first asked for
 	hub       hub
 	waiting   waiters
 	distant   distant
@@ -124,6 +125,7 @@ func (s *Server) start() {
 	s.counters.reads.start()
 	s.counters.writes.start()
 	s.handlers = doorHandlers()
+	s.specs = sync.OnceValue(readSpecs)
 	s.commands = map[*store.Command]*commandStats{}
 	for _, c := range store.Commands() {
 		s.commands[c] = &commandStats{}
