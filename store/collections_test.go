@@ -240,7 +240,10 @@ func (l *lab) checkItem(it *item) error {
 }
 
 func checkZset(z zset, byTag map[byte][]string, values map[string][]byte) error {
-	if n := len(byTag[tagMember]); int64(n) != z.n || n != len(byTag[tagScore]) || len(byTag) != 2 {
+	if err := checkBlocks(z, byTag, values); err != nil {
+		return err
+	}
+	if n := len(byTag[tagMember]); int64(n) != z.n || n != len(byTag[tagScore]) {
 		return fmt.Errorf("%d counted, %d members, %d scores", z.n, n, len(byTag[tagScore]))
 	}
 	for _, rest := range byTag[tagMember] {
@@ -252,6 +255,31 @@ func checkZset(z zset, byTag map[byte][]string, values map[string][]byte) error 
 		if order < z.low || order > z.high {
 			return fmt.Errorf("score %v is out of the bounds", score)
 		}
+	}
+	return nil
+}
+
+// checkBlocks verifies that the blocks of a sorted set, if it has any, count all
+// members in order, and none too many.
+func checkBlocks(z zset, byTag map[byte][]string, values map[string][]byte) error {
+	blocks, scores := byTag[tagBlock], byTag[tagScore]
+	if z.hasBlocks != (len(blocks) > 0) || z.n >= blocksFrom && !z.hasBlocks || z.n < blocksUntil && z.hasBlocks {
+		return fmt.Errorf("%d members have %d blocks (%v)", z.n, len(blocks), z.hasBlocks)
+	}
+	for i, begin := range blocks {
+		count, there := blockCount(values[string(tagBlock)+begin]), int64(0)
+		for len(scores) > 0 && (i+1 == len(blocks) || scores[0] < blocks[i+1]) {
+			if scores[0] < begin {
+				return fmt.Errorf("a member before its block")
+			}
+			there, scores = there+1, scores[1:]
+		}
+		if there != count || count > 2*blockSize || count == 0 && i > 0 || i == 0 && begin != "" {
+			return fmt.Errorf("block %d at %q has %d members and says %d", i, begin, there, count)
+		}
+	}
+	if most := 2 + 8*int(z.n)/blockSize; z.hasBlocks && len(blocks) > most {
+		return fmt.Errorf("%d members have %d blocks", z.n, len(blocks))
 	}
 	return nil
 }

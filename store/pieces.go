@@ -86,6 +86,7 @@ func (c *call) fill(it *item, pieces [][]byte) {
 			c.putScore(&z, pieces[i], score)
 			z.n++
 		}
+		c.settleBlocks(&z)
 		z.body = z.appendBody(nil)
 		c.save(&z.item)
 	}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math"
 
@@ -11,7 +10,7 @@ import (
 // Sorted sets. Each member is in the state twice, to be found by its name and by
 // its score:
 //
-//	record body  count:8 low:8 high:8
+//	record body  count:8 low:8 high:8, and a 1 if there are blocks (zset_blocks.go)
 //	by member    prefix, 'm' hash:4 member  -> score:8, as the bits of a float64
 //	by score     prefix, 's' order:8 member -> empty
 //
@@ -32,6 +31,7 @@ type zset struct {
 	item
 	n         int64
 	low, high uint64
+	hasBlocks bool
 }
 
 // orderOf returns a score's order.
@@ -67,7 +67,8 @@ func (c *call) lookupZset(key []byte) (z zset, ok bool) {
 func zsetOf(it item) zset {
 	z := zset{item: it, low: math.MaxUint64}
 	if it.exists() {
-		flotilla.Assert(len(it.body) == 24, "the record of a sorted set has a count and two bounds")
+		z.hasBlocks = len(it.body) == 25
+		flotilla.Assert(z.hasBlocks || len(it.body) == 24, "the record of a sorted set has a count and two bounds")
 		z.n = int64(binary.BigEndian.Uint64(it.body))
 		z.low = binary.BigEndian.Uint64(it.body[8:])
 		z.high = binary.BigEndian.Uint64(it.body[16:])
@@ -85,14 +86,19 @@ func zcount(it *item) int64 {
 
 // settleZset ends a change of a sorted set.
 func (c *call) settleZset(z *zset, event string) {
-	var room [24]byte
+	c.settleBlocks(z)
+	var room [25]byte
 	c.keep(&z.item, z.n > 0, z.appendBody(room[:0]), 'z', event)
 }
 
 func (z *zset) appendBody(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, uint64(z.n))
 	dst = binary.BigEndian.AppendUint64(dst, z.low)
-	return binary.BigEndian.AppendUint64(dst, z.high)
+	dst = binary.BigEndian.AppendUint64(dst, z.high)
+	if z.hasBlocks {
+		dst = append(dst, 1)
+	}
+	return dst
 }
 
 // scoreKey returns the key of a member in the order of scores. It is valid until
@@ -128,6 +134,7 @@ func (c *call) putScore(z *zset, member []byte, score float64) {
 	value := binary.BigEndian.AppendUint64(room[:0], math.Float64bits(score))
 	c.put(c.memberKey(&z.place, tagMember, member), value)
 	c.put(c.scoreKey(z, score, member), nil)
+	c.countIn(z, score, member, 1)
 	z.low, z.high = min(z.low, orderOf(score)), max(z.high, orderOf(score))
 }
 
@@ -135,6 +142,7 @@ func (c *call) putScore(z *zset, member []byte, score float64) {
 func (c *call) takeOut(z *zset, member []byte, score float64) {
 	c.del(c.memberKey(&z.place, tagMember, member))
 	c.del(c.scoreKey(z, score, member))
+	c.countIn(z, score, member, -1)
 	z.n--
 }
 
@@ -200,6 +208,7 @@ func (c *call) zadd(isIncr bool) {
 // changeScore gives a member another score.
 func (c *call) changeScore(z *zset, member []byte, old, score float64) {
 	c.del(c.scoreKey(z, old, member))
+	c.countIn(z, old, member, -1)
 	c.putScore(z, member, score)
 }
 
@@ -325,8 +334,7 @@ func runZrem(c *call) {
 func runZrank(c *call)    { c.rank(false) }
 func runZrevrank(c *call) { c.rank(true) }
 
-// rank counts the members before the one in args[2]: the state has no order
-// statistics, which would cost every write some more keys.
+// rank counts the members before the one in args[2].
 func (c *call) rank(isReverse bool) {
 	if len(c.args) > 4 {
 		c.wrongArity(c.cmd.Name)
@@ -350,13 +358,11 @@ func (c *call) rank(isReverse bool) {
 		}
 		return
 	}
-	rank := int64(0)
-	for member := range c.byScore(&z, z.low, z.high, isReverse) {
-		if bytes.Equal(member, c.args[2]) {
-			break
-		}
-		rank++
+	from, behind := placeOfOrder(z.low), placeAt(nil, score, c.args[2])
+	if isReverse {
+		from, behind = append(behind, 0), placeOfOrder(z.high+1)
 	}
+	rank := c.countBetween(&z, from, behind)
 	if withScore {
 		c.array(2)
 	}

@@ -102,6 +102,22 @@ func parseLexBound(b []byte) (bound lexBound, ok bool) {
 	return bound, false
 }
 
+// from returns the first place, among members of one score, that is behind the
+// bound: as a lower one, or as an upper one, whose value is within if it is closed.
+func (b *lexBound) from(order uint64, isUpper bool) []byte {
+	switch {
+	case b.isLeast:
+		return placeOfOrder(order)
+	case b.isMost:
+		return placeOfOrder(order + 1)
+	}
+	at := append(placeOfOrder(order), b.value...)
+	if b.isOpen != isUpper {
+		at = append(at, 0)
+	}
+	return at
+}
+
 // lexRange is "min max" of ZRANGEBYLEX.
 type lexRange struct{ min, max lexBound }
 
@@ -226,10 +242,22 @@ func take(members walk, offset, limit int64) (taken []scored) {
 }
 
 // byRank returns the members from index first up to and without behind, walking
-// from the nearer end.
+// from the nearer end, or from the block that they begin in.
 func (c *call) byRank(z *zset, first, behind int64, isReverse bool) []scored {
 	if first >= behind {
 		return nil
+	}
+	if z.hasBlocks && min(first, z.n-behind) > 2*blockSize {
+		lowest := first
+		if isReverse {
+			lowest = z.n - behind
+		}
+		from, skip := c.seek(z, lowest)
+		taken := take(c.fromPlace(z, from), skip, behind-first)
+		if isReverse {
+			slices.Reverse(taken)
+		}
+		return taken
 	}
 	if first <= z.n-behind {
 		return take(c.byScore(z, z.low, z.high, isReverse), first, behind-first)
@@ -384,13 +412,18 @@ func (c *call) countRange(kind rangeKind) {
 	if !ok {
 		return
 	}
-	members := c.byScore(&z, max(a.scores.from, z.low), min(a.scores.to, z.high), false)
-	if kind == rangeLex {
-		members = c.byLex(&z, a.lex, false, 0)
+	if kind == rangeScore {
+		from, to := max(a.scores.from, z.low), min(a.scores.to, z.high)
+		c.int(c.countBetween(&z, placeOfOrder(from), placeOfOrder(to+1)))
+		return
 	}
 	n := int64(0)
-	for range members {
-		n++
+	if z.low == z.high && !a.lex.isEmpty() {
+		n = c.countBetween(&z, a.lex.min.from(z.low, false), a.lex.max.from(z.low, true))
+	} else {
+		for range c.byLex(&z, a.lex, false, 0) {
+			n++
+		}
 	}
 	c.int(n)
 }
