@@ -18,7 +18,7 @@ import (
 const controlPath = "/control"
 
 // maxRequestBytes bounds a control request.
-const maxRequestBytes = 64 << 10
+const maxRequestBytes = 256 << 10
 
 // tellWait is how long a request waits for the nodes that it told of faults.
 const tellWait = 5 * time.Second

@@ -60,6 +60,7 @@ type member struct {
 	startedAt time.Time
 	startAt   time.Time // while waiting
 	starts    int
+	deaths    int           // processes that ended by themselves
 	pause     time.Duration // of the last death, 0 after a calm life
 	isEnding  bool          // a signal that ends the process was sent on request
 	isAgain   bool          // and it is to be started again after that
@@ -73,10 +74,12 @@ type MemberState struct {
 	PID   int             `json:"pid"`
 	// Starts counts the processes that this supervisor started for the node.
 	Starts int `json:"starts"`
+	// Deaths counts those of its processes that ended although nobody here had asked for it.
+	Deaths int `json:"deaths,omitempty"`
 }
 
 func (m *member) state() MemberState {
-	return MemberState{Node: m.plan.Node, Phase: m.phase, PID: m.pid, Starts: m.starts}
+	return MemberState{Node: m.plan.Node, Phase: m.phase, PID: m.pid, Starts: m.starts, Deaths: m.deaths}
 }
 
 // started notes a new process.
@@ -108,6 +111,9 @@ func (m *member) ended(now time.Time) (bySelf bool) {
 		}
 		m.phase, m.startAt = Waiting, now.Add(m.pause)
 		bySelf = true
+		if hadProcess {
+			m.deaths++
+		}
 	}
 	m.isEnding, m.isAgain, m.killAt = false, false, time.Time{}
 	return bySelf

@@ -12,6 +12,7 @@ type Network struct {
 	cut      map[link]bool
 	isolated map[flotilla.NodeID]bool
 	slow     map[flotilla.NodeID]transport.Fault // of each message to or from the node
+	ways     map[link]transport.Fault            // set by Set
 }
 
 // link is the direction from one node to another.
@@ -45,6 +46,14 @@ func (n *Network) Slow(node flotilla.NodeID, delay flotilla.Millis, drop float64
 	n.slow[node] = transport.Fault{DelayMillis: delay, Drop: drop}
 }
 
+// Set makes some ways faulty, and those good again that it made faulty before.
+func (n *Network) Set(ways []Way) {
+	n.ways = make(map[link]transport.Fault, len(ways))
+	for _, w := range ways {
+		n.ways[link{w.From, w.To}] = w.Fault
+	}
+}
+
 // Heal ends all faults of the links of a node.
 func (n *Network) Heal(node flotilla.NodeID) {
 	delete(n.isolated, node)
@@ -54,6 +63,11 @@ func (n *Network) Heal(node flotilla.NodeID) {
 			delete(n.cut, l)
 		}
 	}
+	for l := range n.ways {
+		if l.from == node || l.to == node {
+			delete(n.ways, l)
+		}
+	}
 }
 
 // From returns the faults of all messages that a node sends, by receiver.
@@ -61,11 +75,10 @@ func (n *Network) From(from flotilla.NodeID) map[flotilla.NodeID]transport.Fault
 	faults := make(map[flotilla.NodeID]transport.Fault)
 	for _, to := range n.nodes {
 		a, b := n.slow[from], n.slow[to]
-		fault := transport.Fault{
-			Cut:         n.cut[link{from, to}] || n.isolated[from] || n.isolated[to],
-			DelayMillis: a.DelayMillis + b.DelayMillis,
-			Drop:        1 - (1-a.Drop)*(1-b.Drop),
-		}
+		fault := n.ways[link{from, to}]
+		fault.Cut = fault.Cut || n.cut[link{from, to}] || n.isolated[from] || n.isolated[to]
+		fault.DelayMillis = min(fault.DelayMillis+a.DelayMillis+b.DelayMillis, transport.MaxDelayMillis)
+		fault.Drop = 1 - (1-fault.Drop)*(1-a.Drop)*(1-b.Drop)
 		if to != from && fault != (transport.Fault{}) {
 			faults[to] = fault
 		}

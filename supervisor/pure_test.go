@@ -11,6 +11,7 @@ import (
 
 	"flotilla"
 	"flotilla/cluster"
+	"flotilla/transport"
 
 	"github.com/cockroachdb/datadriven"
 )
@@ -81,11 +82,24 @@ func TestNetwork(t *testing.T) {
 			d.MaybeScanArgs(t, "delay", &delay)
 			d.MaybeScanArgs(t, "drop", &percent)
 			network.Slow(nodes[0], flotilla.Millis(delay), float64(percent)/100)
+		case "set":
+			var ways []Way
+			for line := range strings.Lines(d.Input) {
+				var w Way
+				_, err := fmt.Sscanf(line, "n%d n%d %d %d %g", &w.From, &w.To, &w.Fault.DelayMillis, &w.Fault.JitterMillis, &w.Fault.Drop)
+				check(t, err)
+				ways = append(ways, w)
+			}
+			network.Set(ways)
 		}
 		var lines []string
 		for _, from := range network.nodes {
 			for to, f := range network.From(from) {
-				lines = append(lines, fmt.Sprintf("%v to %v: cut=%v delay=%dms drop=%.4g", from, to, f.Cut, f.DelayMillis, f.Drop))
+				line := fmt.Sprintf("%v to %v: cut=%v delay=%dms drop=%.4g", from, to, f.Cut, f.DelayMillis, f.Drop)
+				if f.JitterMillis > 0 {
+					line += fmt.Sprintf(" jitter=%dms", f.JitterMillis)
+				}
+				lines = append(lines, line)
 			}
 		}
 		sort.Strings(lines)
@@ -153,6 +167,10 @@ func TestRequestsAreChecked(t *testing.T) {
 		{Request{Verb: Cut, Nodes: []flotilla.NodeID{1}}, "two nodes"},
 		{Request{Verb: Slow, Nodes: []flotilla.NodeID{1}, Drop: 1.5}, "0% to 100%"},
 		{Request{Verb: Slow, Nodes: []flotilla.NodeID{1}, DelayMillis: 1e6}, "delay"},
+		{Request{Verb: Links, Ways: []Way{{From: 1, To: 4}}}, "no link from n1 to n4"},
+		{Request{Verb: Links, Ways: []Way{{From: 2, To: 2}}}, "no link from n2 to n2"},
+		{Request{Verb: Links, Ways: []Way{{From: 1, To: 2, Fault: transport.Fault{Reorder: 2}}}}, "from n1 to n2: a chance of 2"},
+		{Request{Verb: Links, Ways: []Way{{From: 1, To: 2, Fault: transport.Fault{Cut: true}}}}, ""},
 		{Request{Verb: "dance"}, "unknown verb"},
 		{Request{Verb: Heal}, ""},
 		{Request{Verb: Cut, Nodes: []flotilla.NodeID{1, 3}}, ""},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"flotilla"
+	"flotilla/transport"
 )
 
 // Verb is what a control request asks for.
@@ -21,6 +22,9 @@ const (
 	Heal    Verb = "heal"
 	Cut     Verb = "cut"
 	Slow    Verb = "slow"
+	// Links makes each link exactly as Request.Ways say, beside what the other verbs
+	// did: those that an earlier Links named and this one does not are good again.
+	Links Verb = "links"
 )
 
 // Request asks a running fleet to do something to nodes.
@@ -31,6 +35,25 @@ type Request struct {
 	IsOneWay    bool              `json:"one_way,omitempty"`  // Cut: only from the first to the second
 	DelayMillis flotilla.Millis   `json:"delay_ms,omitempty"` // Slow
 	Drop        float64           `json:"drop,omitempty"`     // Slow: share of messages lost
+	Ways        []Way             `json:"ways,omitempty"`     // Links
+}
+
+// Way is what is wrong on the way from one node to another.
+type Way struct {
+	From  flotilla.NodeID `json:"from"`
+	To    flotilla.NodeID `json:"to"`
+	Fault transport.Fault `json:"fault"`
+}
+
+// check refuses what a node would refuse, or never be told.
+func (w Way) check(nodes int) error {
+	if w.From < 1 || int(w.From) > nodes || w.To < 1 || int(w.To) > nodes || w.From == w.To {
+		return fmt.Errorf("there is no link from %v to %v: this fleet has n1 to n%d", w.From, w.To, nodes)
+	}
+	if err := w.Fault.Check(); err != nil {
+		return fmt.Errorf("from %v to %v: %w", w.From, w.To, err)
+	}
+	return nil
 }
 
 // maxDelay bounds Slow, so that a slip of the finger does not fill queues for hours.
@@ -57,6 +80,12 @@ func (r Request) check(nodes int) error {
 	case Cut:
 		if len(r.Nodes) != 2 {
 			return errors.New("cut needs two nodes, such as: cut n2 n3")
+		}
+	case Links:
+		for _, way := range r.Ways {
+			if err := way.check(nodes); err != nil {
+				return err
+			}
 		}
 	case Heal:
 	default:
@@ -149,6 +178,10 @@ func (l *loop) changeNetwork(r Request) outcome {
 		} else {
 			say("%v and %v are cut off from each other", r.Nodes[0], r.Nodes[1])
 		}
+	}
+	if r.Verb == Links {
+		l.network.Set(r.Ways)
+		say("%d ways between nodes are faulty", len(r.Ways))
 	}
 	if r.Verb == Heal && len(r.Nodes) == 0 {
 		for _, node := range l.network.nodes {

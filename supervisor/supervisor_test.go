@@ -18,6 +18,7 @@ import (
 
 	"flotilla"
 	"flotilla/supervisor/fakenode"
+	"flotilla/transport"
 
 	"go.uber.org/goleak"
 )
@@ -211,7 +212,7 @@ func TestNodeThatDiesIsStartedAgain(t *testing.T) {
 	r.line("n2 died", "starting it again in 1ms")
 	eventually(t, "n2 has a new process", func() bool {
 		s := r.fleet.States()[1]
-		return s.Phase == Running && s.PID != before && s.Starts == 2
+		return s.Phase == Running && s.PID != before && s.Starts == 2 && s.Deaths == 1
 	})
 	r.allAnswer(1, 2)
 	r.end()
@@ -334,6 +335,10 @@ func TestFaultsReachTheNodes(t *testing.T) {
 	wants(1, `{"2":{"cut":true},"3":{"cut":true}}`)
 	r.do(Request{Verb: Heal})
 	wants(1, `{}`)
+	wants(2, `{}`)
+	r.do(Request{Verb: Links, Ways: []Way{{From: 2, To: 1, Fault: transport.Fault{Duplicate: 0.5, Reorder: 0.25}}}})
+	wants(2, `{"1":{"duplicate":0.5,"reorder":0.25}}`)
+	r.do(Request{Verb: Links})
 	wants(2, `{}`)
 	r.end()
 }

@@ -34,15 +34,18 @@ const straggle = 10 * time.Millisecond
 // ErrNoLab is returned when a fault is set on a Transport that was not started for a lab.
 var ErrNoLab = errors.New("faults can be set only on a node that was started with --lab")
 
-func (f Fault) validate() error {
+// MaxDelayMillis bounds a Fault's delay, and its jitter.
+const MaxDelayMillis flotilla.Millis = 60_000
+
+// Check says what is wrong with a Fault that no node would take; nil if nothing is.
+func (f Fault) Check() error {
 	for _, chance := range []float64{f.Drop, f.Duplicate, f.Reorder} {
 		if !(chance >= 0 && chance <= 1) {
 			return fmt.Errorf("a chance of %v: give a number from 0 to 1", chance)
 		}
 	}
-	const most = 60_000
-	if f.DelayMillis < 0 || f.DelayMillis > most || f.JitterMillis < 0 || f.JitterMillis > most {
-		return fmt.Errorf("a delay of %d ms and up to %d more: give 0 to %d", f.DelayMillis, f.JitterMillis, most)
+	if f.DelayMillis < 0 || f.DelayMillis > MaxDelayMillis || f.JitterMillis < 0 || f.JitterMillis > MaxDelayMillis {
+		return fmt.Errorf("a delay of %d ms and up to %d more: give 0 to %d", f.DelayMillis, f.JitterMillis, MaxDelayMillis)
 	}
 	return nil
 }
@@ -127,7 +130,7 @@ type Faults struct {
 func (f Faults) validate() error {
 	for _, way := range []map[flotilla.NodeID]Fault{f.Outgoing, f.Incoming} {
 		for id, fault := range way {
-			if err := fault.validate(); err != nil {
+			if err := fault.Check(); err != nil {
 				return fmt.Errorf("fault between this node and %v: %w", id, err)
 			}
 		}
@@ -165,7 +168,7 @@ func (t *Transport) SetFault(to flotilla.NodeID, fault Fault) error {
 	if !t.options.Lab {
 		return ErrNoLab
 	}
-	if err := fault.validate(); err != nil {
+	if err := fault.Check(); err != nil {
 		return err
 	}
 	t.changeFaults(func(f *Faults) { f.Outgoing[to] = fault })
@@ -178,7 +181,7 @@ func (t *Transport) SetIncomingFault(from flotilla.NodeID, fault Fault) error {
 	if !t.options.Lab {
 		return ErrNoLab
 	}
-	if err := fault.validate(); err != nil {
+	if err := fault.Check(); err != nil {
 		return err
 	}
 	t.changeFaults(func(f *Faults) { f.Incoming[from] = fault })

@@ -106,7 +106,7 @@ func (n *Network) deliver(p parcel) bool {
 
 // SetFault replaces the fault on the way from one node to another; Fault{} heals it.
 func (n *Network) SetFault(from, to flotilla.NodeID, fault Fault) error {
-	if err := fault.validate(); err != nil {
+	if err := fault.Check(); err != nil {
 		return err
 	}
 	n.way(from, to).fault = fault

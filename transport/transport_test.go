@@ -336,7 +336,7 @@ func TestFaultsNeedALab(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	for _, bad := range []Fault{{Drop: 1.1}, {Duplicate: -1}, {DelayMillis: -1}, {JitterMillis: 1 << 40}} {
-		if bad.validate() == nil {
+		if bad.Check() == nil {
 			t.Errorf("%+v was taken", bad)
 		}
 	}
