@@ -32,13 +32,14 @@ var mayImport = map[string][]string{
 	"bench":                 {},
 	"check":                 {},
 	"scenario":              {},
+	"lab":                   {"check", "lab/powercut", "scenario", "supervisor", "transport"},
 	"lab/powercut":          {},
 	"sim":                   {"check", "cluster", "consensus", "storage", "store", "transport"},
-	"cmd/flotilla":          {"bench", "cluster", "consensus", "console", "sim", "storage", "store", "store/redis", "supervisor", "transport"},
+	"cmd/flotilla":          {"bench", "cluster", "consensus", "console", "lab", "scenario", "sim", "storage", "store", "store/redis", "supervisor", "transport"},
 	"store/redis/redistest": {"store", "store/redis"},
 	"storage/conformance":   {"consensus", "storage"},
 	"supervisor/fakenode":   {"cluster", "transport"},
-	"faulttest":             {"check", "cluster"},
+	"faulttest":             {"check", "cluster", "lab", "scenario"},
 }
 
 // testOnly are packages that only tests may import.
@@ -62,7 +63,7 @@ var homes = map[string][]string{
 	"golang.org/x/sys":                     {"storage", "supervisor", "lab/powercut"},
 	"golang.org/x/term":                    {"cmd/flotilla"},
 	"go.yaml.in/yaml/v3":                   {"cmd/flotilla"},
-	"github.com/redis/go-redis/v9":         {"bench"},
+	"github.com/redis/go-redis/v9":         {"bench", "lab"},
 	"github.com/anishathalye/porcupine":    {"check"},
 	"github.com/hanwen/go-fuse/v2":         {"lab/powercut"},
 }

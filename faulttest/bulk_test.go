@@ -18,6 +18,7 @@ import (
 
 	"flotilla"
 	"flotilla/cluster"
+	"flotilla/lab"
 	"flotilla/supervisor"
 
 	"github.com/redis/go-redis/v9"
@@ -64,7 +65,7 @@ func (d dataset) load(t *testing.T, addresses []string, from, to, depth int) {
 			if err == nil {
 				return nil
 			}
-			if outcome, isOdd := outcomeOf(err); isOdd || attempt == 200 {
+			if outcome, isOdd := lab.OutcomeOf(err); isOdd || attempt == 200 {
 				return fmt.Errorf("%v after %d attempts: %w", outcome, attempt+1, err)
 			}
 			retries.Add(1)

@@ -3,7 +3,7 @@
 // start real fleets of it, as a person would.
 //
 // Read in this order: fleet_test.go (a fleet of real processes), load_test.go
-// (clients that write down all they ask and are told), fault_test.go (what is
+// (the lab's clients, which write down all they ask and are told), fault_test.go (what is
 // broken, and when), groups_test.go (the same with several groups on five nodes, and
 // links that are cut one way), minority_test.go (what the cut-off side says), and
 // harness_test.go, which runs the load against one plain redis-server to show that

@@ -72,7 +72,7 @@ func (b *breaker) run(t *testing.T, name string, broken func(*load)) {
 
 func (b *breaker) kill(l *load, node flotilla.NodeID) {
 	wasLeader := b.leader(1) == node
-	at := time.Since(l.began)
+	at := time.Since(l.Began)
 	b.fault(supervisor.Kill, node)
 	pass(faultTime())
 	b.measure(l, at, wasLeader)
@@ -81,7 +81,7 @@ func (b *breaker) kill(l *load, node flotilla.NodeID) {
 
 func (b *breaker) pause(l *load, node flotilla.NodeID) {
 	wasLeader := b.leader(1) == node
-	at := time.Since(l.began)
+	at := time.Since(l.Began)
 	b.fault(supervisor.Pause, node)
 	pass(faultTime())
 	b.measure(l, at, wasLeader)
@@ -89,7 +89,7 @@ func (b *breaker) pause(l *load, node flotilla.NodeID) {
 }
 
 func (b *breaker) isolate(l *load, node flotilla.NodeID) {
-	at := time.Since(l.began)
+	at := time.Since(l.Began)
 	b.fault(supervisor.Isolate, node)
 	pass(faultTime())
 	b.measure(l, at, true)
@@ -108,12 +108,12 @@ func (b *breaker) cut() {
 // who is not connected to it notices.
 func (b *breaker) pauseFollower(t *testing.T, l *load) {
 	node := b.leader(1)%3 + 1
-	at := time.Since(l.began)
+	at := time.Since(l.Began)
 	b.fault(supervisor.Pause, node)
 	pass(faultTime())
-	until := time.Since(l.began)
+	until := time.Since(l.Began)
 	b.fault(supervisor.Resume, node)
-	gap := longestGap(l.recorder.History(), at, until)
+	gap := longestGap(l.Recorder.History(), at, until)
 	t.Logf("while a follower was paused, the longest time without an acknowledged write was %v", gap)
 	if gap > time.Second {
 		t.Errorf("pausing a follower stopped its group for %v", gap)
@@ -127,7 +127,7 @@ func (b *breaker) measure(l *load, at time.Duration, wasLeader bool) {
 		return
 	}
 	took := time.Duration(-1)
-	for _, o := range l.recorder.History() {
+	for _, o := range l.Recorder.History() {
 		isProof := o.Outcome == check.Known && isWrite(o) && o.Begin > int64(at)
 		if since := time.Duration(o.End) - at; isProof && (took < 0 || since < took) {
 			took = since

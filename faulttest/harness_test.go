@@ -74,14 +74,13 @@ func TestHarnessFindsLostData(t *testing.T) {
 		t.Fatal(err)
 	}
 	pass(500 * time.Millisecond)
-	l.stop()
-	l.clients.Wait()
-	history := l.recorder.History()
-	final := readFinal(t, l, address, history)
+	l.Stop()
+	history := l.Recorder.History()
+	final := l.readFinal(address)
 	if v := check.Durable(history, final); v.OK() {
 		t.Errorf("all data was dropped, and durability is %v", v)
 	}
-	if v := check.Linearizable(l.recorder.History(), 10*time.Second); v.OK() {
+	if v := check.Linearizable(l.Recorder.History(), 10*time.Second); v.OK() {
 		t.Errorf("all data was dropped, and linearizability is %v", v)
 	}
 }

@@ -96,9 +96,9 @@ const atOnce = 500 * time.Millisecond
 func askForWrites(ctx context.Context, t *testing.T, l *load, c *redis.Client) (keys []string) {
 	t.Helper()
 	for i := range 20 {
-		key := fmt.Sprintf("once:%s:refused-%d", l.run, i)
+		key := fmt.Sprintf("once:%s:refused-%d", l.Run, i)
 		began := time.Now()
-		o := l.do(check.Operation{Client: 1 << 10, Key: key, Kind: check.Write, Value: key}, func(o *check.Operation) error {
+		o := l.Do(check.Operation{Client: 1 << 20, Key: key, Kind: check.Write, Value: key}, func(o *check.Operation) error {
 			err := c.Set(ctx, o.Key, o.Value, 0).Err()
 			if err == nil || !strings.HasPrefix(err.Error(), "CLUSTERDOWN ") {
 				t.Errorf("a write without a majority is answered with %v", err)
@@ -149,9 +149,7 @@ func TestClusterComesBackAfterRestart(t *testing.T) {
 	f := startFleet(t)
 	l := startLoad(t, f.addresses(), 6)
 	pass(time.Second)
-	l.stop()
-	l.clients.Wait()
-	history := l.recorder.History()
+	l.Stop()
 	f.restart()
-	l.judge(history, readFinal(t, l, f.addresses()[flotilla.NodeID(2)], history))
+	l.judge(l.readFinal(f.addresses()[flotilla.NodeID(2)]))
 }

@@ -48,7 +48,7 @@ func newRoot(a *app) *cobra.Command {
 		return usageError{fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())}
 	})
 	root.AddCommand(
-		newUp(a), newNode(a), newStatus(a), newFault(a), newBench(a), newSim(a), newCerts(a), newVersion(a),
+		newUp(a), newNode(a), newStatus(a), newFault(a), newLab(a), newBench(a), newSim(a), newCerts(a), newVersion(a),
 	)
 	return root
 }

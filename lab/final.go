@@ -1,0 +1,184 @@
+package lab
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"flotilla"
+	"flotilla/check"
+	"flotilla/scenario"
+)
+
+// readers is how many connections read what is there in the end.
+const readers = 8
+
+// readPatience is for how long a key is tried to be read in the end.
+const readPatience = 15 * time.Second
+
+// keysOf returns all keys of a history, in order.
+func keysOf(history []check.Operation) []string {
+	seen := map[string]bool{}
+	for _, o := range history {
+		for _, p := range append([]check.Operation{o}, o.Parts...) {
+			if p.Key != "" {
+				seen[p.Key] = true
+			}
+		}
+	}
+	keys := make([]string, 0, len(seen))
+	for key := range seen {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// whole is the operation that reads all that a key holds, which follows from its name.
+func whole(key string) check.Operation {
+	o := check.Operation{Key: key, Kind: check.Read}
+	switch kind, _, _ := strings.Cut(key, ":"); kind {
+	case "counter":
+		o.Kind = check.Count
+	case "set":
+		o.Kind = check.Members
+	case "list":
+		o.Kind, o.To = check.Range, -1
+	}
+	return o
+}
+
+func finalOf(o check.Operation) check.Final {
+	if o.Kind == check.Members {
+		slices.Sort(o.Values)
+	}
+	return check.Final{Found: o.Found, Value: o.Value, Total: o.Total, Values: o.Values}
+}
+
+func isEqual(a, b check.Final) bool {
+	return a.Found == b.Found && a.Value == b.Value && a.Total == b.Total && slices.Equal(a.Values, b.Values)
+}
+
+// overKeys has some workers take keys, each with a session of its own at an address.
+func (l *Load) overKeys(keys []string, address string, work func(k *link, key string)) {
+	next := make(chan string)
+	var workers sync.WaitGroup
+	for range readers {
+		workers.Go(func() {
+			k := l.connect(address)
+			defer func() { k.close() }()
+			for key := range next {
+				work(k, key)
+			}
+		})
+	}
+	for _, key := range keys {
+		next <- key
+	}
+	close(next)
+	workers.Wait()
+}
+
+// ReadFinal reads each key that the load used once more, from one node. The reads are
+// part of the history, too: they come last. A key that can not be read is not in final,
+// and is said in faults.
+func (l *Load) ReadFinal(address string) (final map[string]check.Final, faults []string) {
+	final = map[string]check.Final{}
+	var mu sync.Mutex // guards final and faults
+	l.overKeys(keysOf(l.Recorder.History()), address, func(k *link, key string) {
+		deadline := time.Now().Add(readPatience)
+		var last error
+		for {
+			o := whole(key)
+			o.Client = k.session
+			done := l.Do(o, func(o *check.Operation) error { last = readWhole(k.conn, o); return last })
+			isRead := done.Outcome == check.Known
+			if !isRead && time.Now().Before(deadline) {
+				k.close()
+				<-time.After(pause)
+				*k = *l.connect(address)
+				continue
+			}
+			mu.Lock()
+			if isRead {
+				final[key] = finalOf(done)
+			} else {
+				faults = append(faults, fmt.Sprintf("key %q can not be read when all is well again: %v", key, last))
+			}
+			mu.Unlock()
+			return
+		}
+	})
+	return final, faults
+}
+
+// maxToldKeys bounds how many keys of one kind of fault are told one by one.
+const maxToldKeys = 5
+
+// Same reads every key from a node's own copy (from another one's, if it has none), and
+// says where it differs from what is there in the end. Nobody may write meanwhile, and
+// the node must have applied all there is.
+func (l *Load) Same(node flotilla.NodeID, address string, final map[string]check.Final) (faults []string) {
+	var mu sync.Mutex // guards faults
+	different := 0
+	keys := make([]string, 0, len(final))
+	for key := range final {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	l.overKeys(keys, address, func(k *link, key string) {
+		o := whole(key)
+		err := k.readAt(scenario.Reading{Level: flotilla.Eventual})
+		if err == nil {
+			err = readWhole(k.conn, &o)
+		}
+		if err == nil && isEqual(finalOf(o), final[key]) {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if different++; different > maxToldKeys {
+			return
+		}
+		if err != nil {
+			faults = append(faults, fmt.Sprintf("key %q can not be read from %v's copy: %v", key, node, err))
+			return
+		}
+		faults = append(faults, fmt.Sprintf("key %q: %v's copy holds %+v, and the leader's %+v", key, node, finalOf(o), final[key]))
+	})
+	if different > maxToldKeys {
+		faults = append(faults, fmt.Sprintf("%d more keys of %v differ", different-maxToldKeys, node))
+	}
+	return faults
+}
+
+// overduePatience is for how long after the end a key that empties itself may be there:
+// it was given a second at most.
+const overduePatience = 5 * time.Second
+
+// Overdue waits for all keys that empty themselves, and says which are still there.
+func (l *Load) Overdue(address string) (faults []string) {
+	var mu sync.Mutex // guards faults
+	l.mu.Lock()
+	keys := slices.Clone(l.passing)
+	l.mu.Unlock()
+	deadline := time.Now().Add(overduePatience)
+	l.overKeys(keys, address, func(k *link, key string) {
+		n, err := k.conn.Exists(background, key).Result()
+		for err == nil && n != 0 && time.Now().Before(deadline) {
+			<-time.After(pause)
+			n, err = k.conn.Exists(background, key).Result()
+		}
+		if err == nil && n == 0 {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if len(faults) < maxToldKeys {
+			faults = append(faults, fmt.Sprintf("key %q should have expired: %d there, %v", key, n, err))
+		}
+	})
+	return faults
+}

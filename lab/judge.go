@@ -1,0 +1,94 @@
+package lab
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"flotilla/check"
+)
+
+// MaxSilence is for how long a node that must go on may give no answer that counts.
+// An election takes 1.2 s, a client that asked a leader just before it was lost 5 s.
+const MaxSilence = 10 * time.Second
+
+// searchLimit is the time for the search over one key, or keys that transactions connect.
+const searchLimit = time.Minute
+
+// Result is what a run found.
+type Result struct {
+	// Faults say each which promise was broken, and how. None: all were kept.
+	Faults []string
+	// Notes are figures, a line each.
+	Notes   []string
+	History []check.Operation
+	linear  check.Verdict // which may have a picture
+}
+
+// OK reports whether all promises were kept.
+func (r *Result) OK() bool { return len(r.Faults) == 0 }
+
+// String returns the verdict in words.
+func (r *Result) String() string {
+	var text strings.Builder
+	if r.OK() {
+		text.WriteString("KEPT: every promise that was tested\n")
+	} else {
+		fmt.Fprintf(&text, "BROKEN: %d promises\n", len(r.Faults))
+	}
+	for _, fault := range r.Faults {
+		fmt.Fprintf(&text, "- %s\n", strings.ReplaceAll(fault, "\n", "\n  "))
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(&text, "  %s\n", note)
+	}
+	return text.String()
+}
+
+func (r *Result) fault(format string, args ...any) {
+	r.Faults = append(r.Faults, fmt.Sprintf(format, args...))
+}
+
+func (r *Result) note(format string, args ...any) {
+	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+}
+
+// Judge decides whether what clients were told was true, given what was there in
+// the end. Load's ReadFinal has read that.
+func (l *Load) Judge(r *Result, final map[string]check.Final) {
+	history := l.Recorder.History()
+	r.History = history
+	for _, text := range l.Odd() {
+		r.fault("no fault explains this answer: %s", text)
+	}
+	if v := check.Durable(history, final); !v.OK() {
+		r.fault("durability is %v", v)
+	}
+	began := time.Now()
+	if r.linear = check.Linearizable(history, searchLimit); !r.linear.OK() {
+		r.fault("linearizability is %v", r.linear)
+	}
+	if v := check.WeakReads(history); !v.OK() {
+		r.fault("reads at weaker levels are %v", v)
+	}
+	r.note("history %v; judged in %v", r.linear, time.Since(began).Round(time.Millisecond))
+	q := l.quiet
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	r.note("the longest time without any answer was %v", q.longest[len(q.longest)-1].Round(time.Millisecond))
+}
+
+// judgeSilence demands that every node that was asked served all the while.
+func (l *Load) judgeSilence(r *Result) {
+	q := l.quiet
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i, longest := range q.longest[:len(q.longest)-1] {
+		address := l.options.Addresses[i]
+		r.note("the longest silence of the node at %s was %v", address, longest.Round(time.Millisecond))
+		hasClients := i < l.options.Workload.Clients
+		if hasClients && longest > MaxSilence {
+			r.fault("the node at %s gave no answer for %v, and must go on; %v is allowed", address, longest.Round(time.Millisecond), MaxSilence)
+		}
+	}
+}

@@ -1,0 +1,246 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"flotilla/check"
+	"flotilla/scenario"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// LoadOptions says what clients do, and where.
+type LoadOptions struct {
+	Addresses []string // the nodes' Redis doors
+	Workload  scenario.Workload
+	Seed      uint64 // what is asked for can be repeated; when, can not
+	// Stays has each client ask one node only, whatever becomes of it. Otherwise it
+	// turns to the next one after a failure.
+	Stays bool
+}
+
+// Load is a number of clients that ask for all kinds of things at once, each over
+// one connection, and write down what came of it.
+//
+// Keys are shared by all clients, so that they get into each other's way. Each Epoch
+// the clients turn to new ones: an operation without an answer may take effect at
+// any time later, and a search for an order would have to try it everywhere.
+type Load struct {
+	Recorder *check.Recorder
+	Run      string // part of each key: no two loads share any
+	Began    time.Time
+
+	options  LoadOptions
+	stop     context.CancelFunc
+	clients  sync.WaitGroup
+	sessions atomic.Int64
+	quiet    *quiet
+	counts   [3]atomic.Int64 // by place in outcomes
+
+	mu      sync.Mutex        // guards all below
+	odd     []string          // answers that no fault explains, such as a syntax error
+	passing []string          // keys that empty themselves
+	members map[string]string // of each set, one that was put in
+}
+
+// Epoch is for how long a key is used.
+const Epoch = 5 * time.Second
+
+// pause is how long a client waits after a failure, so that it does not fill its
+// history with refusals while nobody serves.
+const pause = 50 * time.Millisecond
+
+// outcomes in the order of Load.counts.
+var outcomes = [3]check.Outcome{check.Known, check.Unknown, check.Refused}
+
+// StartLoad has clients work until Stop.
+func StartLoad(o LoadOptions) *Load {
+	l := &Load{options: o, Began: time.Now(), Run: strconv.FormatInt(time.Now().UnixNano(), 36), members: map[string]string{}}
+	l.Recorder = check.NewRecorder(func() int64 { return int64(time.Since(l.Began)) })
+	l.quiet = newQuiet(len(o.Addresses), l.Began)
+	ctx, cancel := context.WithCancel(context.Background())
+	l.stop = cancel
+	for number := range o.Workload.Clients {
+		l.clients.Go(func() { l.client(ctx, number) })
+	}
+	return l
+}
+
+// Stop ends the load: what is under way is waited for.
+func (l *Load) Stop() {
+	l.stop()
+	l.clients.Wait()
+	l.quiet.end(time.Now())
+}
+
+// client is one of a load's. Only its goroutine uses it.
+type client struct {
+	load     *Load
+	number   int
+	node     int
+	chance   *rand.Rand
+	sequence int
+	link     *link
+}
+
+// link is a connection, and the session on it.
+type link struct {
+	client  *redis.Client
+	conn    *redis.Conn
+	session int              // the client's name in the history
+	reading scenario.Reading // the level at which it reads now
+}
+
+// Dial returns a client with one connection that retries nothing by itself: what
+// becomes of an attempt is what we are here to see.
+func Dial(address string) *redis.Client {
+	return redis.NewClient(&redis.Options{
+		Addr: address, MaxRetries: -1, PoolSize: 1, DialTimeout: time.Second, DialerRetries: 1,
+		ReadTimeout: 6 * time.Second, WriteTimeout: time.Second, ContextTimeoutEnabled: true,
+		DisableIdentity: true,
+	})
+}
+
+// connect begins a new session.
+func (l *Load) connect(address string) *link {
+	c := Dial(address)
+	return &link{client: c, conn: c.Conn(), session: int(l.sessions.Add(1))}
+}
+
+// close hangs up. Nothing is under way: each operation was waited for.
+func (k *link) close() {
+	_ = k.conn.Close()
+	_ = k.client.Close()
+}
+
+// client works until ctx ends.
+func (l *Load) client(ctx context.Context, number int) {
+	nodes := len(l.options.Addresses)
+	c := &client{load: l, number: number, node: number % nodes, chance: rand.New(rand.NewPCG(l.options.Seed, uint64(number)))}
+	c.link = l.connect(l.options.Addresses[c.node])
+	defer func() { c.link.close() }()
+	think := l.options.Workload.Think
+	for wait := time.Duration(0); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		wait = time.Duration(think.Least+c.upTo(think.Most-think.Least)) * time.Millisecond
+		done := c.act()
+		if done.Outcome == check.Known {
+			l.quiet.heard(c.node, time.Now())
+			continue
+		}
+		wait += pause
+		c.link.close()
+		if !l.options.Stays {
+			c.node = (c.node + 1) % nodes
+		}
+		c.link = l.connect(l.options.Addresses[c.node])
+	}
+}
+
+// Do records one operation; ask says what the client was told.
+func (l *Load) Do(o check.Operation, ask func(*check.Operation) error) check.Operation {
+	done := l.Recorder.Do(o, func(o *check.Operation) {
+		err := ask(o)
+		outcome, isOdd := OutcomeOf(err)
+		o.Outcome = outcome
+		if isOdd {
+			l.mu.Lock()
+			l.odd = append(l.odd, fmt.Sprintf("%s %s: %v", o.Kind, o.Key, err))
+			l.mu.Unlock()
+		}
+	})
+	for i, outcome := range outcomes {
+		if done.Outcome == outcome {
+			l.counts[i].Add(1)
+		}
+	}
+	return done
+}
+
+// Counts says how many operations there were so far, in words.
+func (l *Load) Counts() string {
+	return fmt.Sprintf("%d answered, %d with unknown outcome, %d refused", l.counts[0].Load(), l.counts[1].Load(), l.counts[2].Load())
+}
+
+// Odd returns answers that no fault explains.
+func (l *Load) Odd() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string(nil), l.odd...)
+}
+
+// errBeforeSending means that nothing was asked for that changes anything.
+var errBeforeSending = errors.New("failed before anything was asked for")
+
+// refusals are the words with which the door says that a command did not happen.
+var refusals = []string{"CLUSTERDOWN", "TRYAGAIN", "OOM", "EXECABORT", "LOADING"}
+
+// OutcomeOf says what a client knows after an error, and whether it is odd.
+func OutcomeOf(err error) (outcome check.Outcome, isOdd bool) {
+	if err == nil {
+		return check.Known, false
+	}
+	var network *net.OpError
+	if errors.Is(err, errBeforeSending) || errors.As(err, &network) && network.Op == "dial" {
+		return check.Refused, false
+	}
+	var reply redis.Error
+	if !errors.As(err, &reply) {
+		return check.Unknown, false // the connection broke, or nobody answered in time
+	}
+	for _, word := range refusals {
+		if strings.HasPrefix(err.Error(), word+" ") {
+			return check.Refused, false
+		}
+	}
+	return check.Unknown, !strings.HasPrefix(err.Error(), "UNKNOWN ")
+}
+
+// quiet measures for how long each node gave no answer that counts.
+type quiet struct {
+	mu      sync.Mutex // guards all
+	last    []time.Time
+	longest []time.Duration // by node; the last is that of all together
+	isAsked []bool
+}
+
+func newQuiet(nodes int, now time.Time) *quiet {
+	q := &quiet{last: make([]time.Time, nodes+1), longest: make([]time.Duration, nodes+1), isAsked: make([]bool, nodes+1)}
+	for i := range q.last {
+		q.last[i] = now
+	}
+	return q
+}
+
+// heard notes an answer of a node.
+func (q *quiet) heard(node int, now time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, i := range []int{node, len(q.last) - 1} {
+		q.longest[i] = max(q.longest[i], now.Sub(q.last[i]))
+		q.last[i] = now
+		q.isAsked[i] = true
+	}
+}
+
+// end counts the silence at the end, too.
+func (q *quiet) end(now time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range q.last {
+		q.longest[i] = max(q.longest[i], now.Sub(q.last[i]))
+	}
+}
