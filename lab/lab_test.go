@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -141,10 +142,13 @@ func arePortsFree(offset int) bool {
 	return true
 }
 
+// offsets keeps tests that run side by side apart.
+var offsets atomic.Int64
+
 func freeOffset(t *testing.T) int {
 	t.Helper()
-	for attempt := range 200 {
-		if offset := 2000 + (os.Getpid()*11+attempt*17)%20000; arePortsFree(offset) {
+	for range 200 {
+		if offset := 2000 + (os.Getpid()*11+int(offsets.Add(1))*17)%20000; arePortsFree(offset) {
 			return offset
 		}
 	}
@@ -153,12 +157,14 @@ func freeOffset(t *testing.T) int {
 }
 
 func TestPromisesAreKept(t *testing.T) {
+	t.Parallel()
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, duration := range map[string]flotilla.Millis{"message-chaos": 6000, "pause": 8500} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			cmd, out, dir, _ := begin(t, path, short(t, name, duration))
 			if err := cmd.Wait(); err != nil || !strings.Contains(out.String(), "KEPT: every promise") {
 				t.Fatalf("%v\n%s", err, out)
@@ -174,6 +180,7 @@ func TestPromisesAreKept(t *testing.T) {
 // TestABrokenPromiseIsFound plants a bug: linearizable reads are answered from whatever
 // the node has applied.
 func TestABrokenPromiseIsFound(t *testing.T) {
+	t.Parallel()
 	path := planted(t, "cluster/host.go", "if c.Level == flotilla.Linearizable {\n\t\treturn false\n\t}",
 		"if c.Level == flotilla.Linearizable {\n\t\tc.Level = flotilla.Eventual\n\t}")
 	cmd, out, dir, _ := begin(t, path, short(t, "message-chaos", 4000))
@@ -196,6 +203,7 @@ func TestABrokenPromiseIsFound(t *testing.T) {
 }
 
 func TestCtrlCHealsAndStops(t *testing.T) {
+	t.Parallel()
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)
