@@ -66,7 +66,7 @@ func (l *load) judge(final map[string]check.Final) {
 // readFinal reads each key of a history, as operations that are recorded too.
 func (l *load) readFinal(address string) map[string]check.Final {
 	l.t.Helper()
-	final, faults := l.ReadFinal(address)
+	final, faults := l.ReadFinal(l.t.Context(), address)
 	for _, fault := range faults {
 		l.t.Fatal(fault)
 	}

@@ -3,7 +3,7 @@
 //
 // Read in this order: Lab (lab.go: a run from beginning to end), run (play.go: the
 // plan's orders, each at its time), fleet (fleet.go: the processes, under a
-// supervisor), wipe and flip (files.go), Load (load.go: the clients; asks.go: what
+// supervisor), wipe and flip (files.go), disks (disks.go: those that forget in a power cut), Load (load.go: the clients; asks.go: what
 // they ask for), ReadFinal and Same (final.go: what is there in the end), Result
 // (judge.go: the verdict), Keep (keep.go: what is kept when a promise was broken).
 //

@@ -37,13 +37,22 @@ func wipe(folder string) error {
 	return errors.Join(errs...)
 }
 
+// empty empties a folder so that it stays empty also when the power is cut next.
 func empty(folder string) error {
 	entries, err := os.ReadDir(folder)
 	errs := []error{err}
 	for _, e := range entries {
 		errs = append(errs, os.RemoveAll(filepath.Join(folder, e.Name())))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, syncFolder(folder))...)
+}
+
+func syncFolder(folder string) error {
+	dir, err := os.Open(folder)
+	if err != nil {
+		return fmt.Errorf("sync a folder: %w", err)
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // flip turns over bits in the newest file of a kind, and says which. It writes in

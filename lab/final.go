@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,7 +62,7 @@ func isEqual(a, b check.Final) bool {
 	return a.Found == b.Found && a.Value == b.Value && a.Total == b.Total && slices.Equal(a.Values, b.Values)
 }
 
-// overKeys has some workers take keys, each with a session of its own at an address.
+// overKeys has some workers take keys, each with a session of its own, at first at an address.
 func (l *Load) overKeys(keys []string, address string, work func(k *link, key string)) {
 	next := make(chan string)
 	var workers sync.WaitGroup
@@ -81,37 +82,48 @@ func (l *Load) overKeys(keys []string, address string, work func(k *link, key st
 	workers.Wait()
 }
 
-// ReadFinal reads each key that the load used once more, from one node. The reads are
-// part of the history, too: they come last. A key that can not be read is not in final,
-// and is said in faults.
-func (l *Load) ReadFinal(address string) (final map[string]check.Final, faults []string) {
+// ReadFinal reads each key that the load used once more, from the first of some nodes
+// that answers. The reads are part of the history, too: they come last. A key that can
+// not be read is not in final, and is said in faults; after a few of them, or when ctx
+// ends, the rest is left.
+func (l *Load) ReadFinal(ctx context.Context, addresses ...string) (final map[string]check.Final, faults []string) {
 	final = map[string]check.Final{}
 	var mu sync.Mutex // guards final and faults
-	l.overKeys(keysOf(l.Recorder.History()), address, func(k *link, key string) {
-		deadline := time.Now().Add(readPatience)
-		var last error
-		for {
-			o := whole(key)
-			o.Client = k.session
-			done := l.Do(o, func(o *check.Operation) error { last = readWhole(k.conn, o); return last })
-			isRead := done.Outcome == check.Known
-			if !isRead && time.Now().Before(deadline) {
-				k.close()
-				<-time.After(pause)
-				*k = *l.connect(address)
-				continue
-			}
-			mu.Lock()
-			if isRead {
-				final[key] = finalOf(done)
-			} else {
-				faults = append(faults, fmt.Sprintf("key %q can not be read when all is well again: %v", key, last))
-			}
-			mu.Unlock()
+	l.overKeys(keysOf(l.Recorder.History()), addresses[0], func(k *link, key string) {
+		mu.Lock()
+		isHopeless := len(faults) >= maxToldKeys
+		mu.Unlock()
+		if isHopeless || ctx.Err() != nil {
 			return
 		}
+		done, err := l.readOne(ctx, k, key, addresses)
+		mu.Lock()
+		defer mu.Unlock()
+		if done.Outcome != check.Known {
+			faults = append(faults, fmt.Sprintf("key %q can not be read in the end: %v", key, err))
+			return
+		}
+		final[key] = finalOf(done)
 	})
 	return final, faults
+}
+
+// readOne reads a key until somebody answers, or patience ends. After each failure it
+// turns to the next node, and the link stays with whom it found.
+func (l *Load) readOne(ctx context.Context, k *link, key string, addresses []string) (done check.Operation, err error) {
+	deadline := time.Now().Add(readPatience)
+	for {
+		o := whole(key)
+		o.Client = k.session
+		done = l.Do(o, func(o *check.Operation) error { err = readWhole(k.conn, o); return err })
+		if done.Outcome == check.Known || time.Now().After(deadline) || ctx.Err() != nil {
+			return done, err
+		}
+		k.close()
+		<-time.After(pause)
+		next := (slices.Index(addresses, k.address) + 1) % len(addresses)
+		*k = *l.connect(addresses[next])
+	}
 }
 
 // maxToldKeys bounds how many keys of one kind of fault are told one by one.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -19,6 +18,7 @@ import (
 type fleet struct {
 	*supervisor.Fleet
 	client *supervisor.Client
+	disks  *disks             // nil: the machine's own
 	stop   context.CancelFunc // in good order
 	kill   context.CancelFunc
 	ended  chan struct{} // closed once Run has returned
@@ -33,26 +33,32 @@ const (
 	lookAgain   = 100 * time.Millisecond
 )
 
-// startFleet starts the nodes in dir, which is made.
-func startFleet(dir string, plan *scenario.Plan, portOffset int, command func(supervisor.Launch) *exec.Cmd, notify func(string)) (*fleet, error) {
+// startFleet starts the nodes in a new folder.
+func (l *Lab) startFleet() (*fleet, error) {
+	dir := filepath.Join(l.Dir, "fleet")
 	lock, err := supervisor.LockDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	prepared, _, err := supervisor.Prepare(dir, supervisor.Want{
-		Nodes: plan.Nodes, Groups: plan.Groups, PortOffset: portOffset, HasPortOffset: true,
+		Nodes: l.Plan.Nodes, Groups: l.Plan.Groups, PortOffset: l.PortOffset, HasPortOffset: true,
 	})
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	f := &fleet{ended: make(chan struct{})}
-	f.Fleet = &supervisor.Fleet{Dir: dir, Plan: prepared, Command: command, Notify: notify}
+	f.Fleet = &supervisor.Fleet{Dir: dir, Plan: prepared, Command: l.Command, Notify: func(line string) { l.Log("           " + line) }}
+	if l.PowerCuts {
+		if f.disks, err = mountDisks(f.folder, filepath.Join(l.Dir, "backing"), prepared.Nodes); err != nil {
+			return nil, errors.Join(err, lock.Close())
+		}
+	}
 	soft, stop := context.WithCancel(context.Background())
 	hard, kill := context.WithCancel(context.Background())
 	f.stop, f.kill = stop, kill
 	go func() {
 		defer close(f.ended)
-		f.err = errors.Join(f.Fleet.Run(soft, hard), lock.Close())
+		f.err = errors.Join(f.Run(soft, hard), lock.Close())
 	}()
 	return f, nil
 }

@@ -14,6 +14,8 @@ import (
 	"flotilla/check"
 	"flotilla/scenario"
 	"flotilla/supervisor"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Lab is one run of a plan. All fields are set before Run.
@@ -26,6 +28,10 @@ type Lab struct {
 	PortOffset int
 	// Command returns the command that runs a node, as for supervisor.Fleet.
 	Command func(supervisor.Launch) *exec.Cmd
+	// PowerCuts lays the nodes' data on file systems that forget what was not synced.
+	PowerCuts bool
+	// KeepsDisks has Run keep what lay on these also if all promises were kept.
+	KeepsDisks bool
 	// Log takes a line for people. It may be called from any goroutine.
 	Log func(line string)
 }
@@ -34,12 +40,17 @@ type Lab struct {
 // Nothing was judged then.
 var ErrInterrupted = errors.New("stopped before the plan's end: nothing was judged")
 
-// Executor says what real processes can do.
-func Executor() scenario.Executor { return scenario.Real() }
+// Executor says what real processes can do, with or without Lab.PowerCuts.
+func Executor(powerCuts bool) scenario.Executor {
+	if powerCuts {
+		return scenario.RealPowerCut()
+	}
+	return scenario.Real()
+}
 
-// CanPlay tells whether a plan can be played here; nil if so. text is what it was
+// CanPlay tells whether an executor can play a plan; nil if so. text is what it was
 // parsed from: the error names each step that can not be done by its line there.
-func CanPlay(plan *scenario.Plan, text string) error {
+func CanPlay(executor scenario.Executor, plan *scenario.Plan, text string) error {
 	var lines []int // on which the steps are, in order
 	for i, line := range strings.Split(text, "\n") {
 		words := strings.Fields(line)
@@ -49,7 +60,7 @@ func CanPlay(plan *scenario.Plan, text string) error {
 	}
 	var all []error
 	for i, step := range plan.Steps {
-		err := Executor().CanDo(step)
+		err := executor.CanDo(step)
 		if err == nil {
 			continue
 		}
@@ -58,7 +69,11 @@ func CanPlay(plan *scenario.Plan, text string) error {
 		}
 		all = append(all, err)
 	}
-	if len(all) > 0 {
+	switch {
+	case len(all) == 0:
+	case Executor(true).CanPlay(plan) == nil:
+		all = append(all, errors.New("with --power-cuts it is possible, on Linux"))
+	default:
 		all = append(all, errors.New("such a plan is for the simulator"))
 	}
 	return errors.Join(all...)
@@ -68,21 +83,18 @@ func CanPlay(plan *scenario.Plan, text string) error {
 // ends, it heals the fleet and stops it in good order; when hard ends, it kills it.
 // An error means that the run itself failed; a broken promise is in the Result.
 func (l *Lab) Run(ctx, hard context.Context) (result *Result, err error) {
-	if err := Executor().CanPlay(l.Plan); err != nil {
+	if err := Executor(l.PowerCuts).CanPlay(l.Plan); err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(l.Dir); !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%s is there already: each run has a folder of its own", l.Dir)
 	}
-	f, err := startFleet(filepath.Join(l.Dir, "fleet"), l.Plan, l.PortOffset, l.Command, func(line string) { l.Log("          " + line) })
+	redis.SetLogger(silent{}) // of the whole process
+	f, err := l.startFleet()
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(l.Dir)) // nothing but a lock
+		return nil, errors.Join(err, os.RemoveAll(l.Dir)) // nothing but a lock, or what is not used yet
 	}
-	defer func() {
-		if endErr := f.end(hard); endErr != nil {
-			err = errors.Join(err, fmt.Errorf("stop the fleet: %w", endErr))
-		}
-	}()
+	defer func() { err = errors.Join(err, l.end(f, hard, result)) }()
 	if err := f.dial(ctx); err != nil {
 		return nil, l.interrupted(ctx, err)
 	}
@@ -100,6 +112,18 @@ func (l *Lab) Run(ctx, hard context.Context) (result *Result, err error) {
 		return nil, ErrInterrupted
 	}
 	return result, nil
+}
+
+// end ends the fleet and its disks.
+func (l *Lab) end(f *fleet, hard context.Context, result *Result) error {
+	if err := f.end(hard); err != nil {
+		return fmt.Errorf("stop the fleet: %w", err) // and leave the disks to whoever looks into this
+	}
+	var err error
+	if result == nil || !result.OK() || l.KeepsDisks {
+		err = f.disks.keep(filepath.Join(l.Dir, "disks"))
+	}
+	return errors.Join(err, f.disks.unmount())
 }
 
 // interrupted returns ErrInterrupted if that is the reason of an error.
@@ -125,17 +149,18 @@ func (r *run) finish(ctx context.Context) *Result {
 		}
 	}
 	r.log("reading what is there in the end, and judging")
-	address := r.load.options.Addresses[0]
-	final, faults := r.load.ReadFinal(address)
+	addresses := r.load.options.Addresses
+	final, faults := r.load.ReadFinal(ctx, addresses...)
 	result.Faults = append(result.Faults, faults...)
 	if isSafe {
-		r.compare(ctx, result, address, final)
+		r.compare(ctx, result, addresses[0], final)
 	}
 	r.load.Judge(result, final)
 	if !isSafe {
 		r.load.judgeSilence(result)
 	}
 	r.judgeDeaths(result)
+	r.fleet.disks.report(result)
 	return result
 }
 
@@ -158,8 +183,8 @@ func (r *run) compare(ctx context.Context, result *Result, address string, final
 // damage to its files.
 func (r *run) judgeDeaths(result *Result) {
 	for _, s := range r.fleet.States() {
-		if s.Deaths > 0 && !r.damaged[s.Node] {
-			result.fault("%v ended %s by itself: see %s", s.Node, counted(s.Deaths, "time"), filepath.Join(r.fleet.folder(s.Node), "node.log"))
+		if deaths := s.Deaths - r.excused[s.Node]; deaths > 0 && !r.damaged[s.Node] {
+			result.fault("%v ended %s by itself: see %s", s.Node, counted(deaths, "time"), filepath.Join(r.fleet.folder(s.Node), "node.log"))
 		}
 	}
 }

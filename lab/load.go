@@ -96,6 +96,7 @@ type client struct {
 type link struct {
 	client  *redis.Client
 	conn    *redis.Conn
+	address string
 	session int              // the client's name in the history
 	reading scenario.Reading // the level at which it reads now
 }
@@ -110,10 +111,16 @@ func Dial(address string) *redis.Client {
 	})
 }
 
+// silent drops what go-redis says of failed connections: here they are meant to fail.
+type silent struct{}
+
+// Printf is part of go-redis's logger.
+func (silent) Printf(context.Context, string, ...any) {}
+
 // connect begins a new session.
 func (l *Load) connect(address string) *link {
 	c := Dial(address)
-	return &link{client: c, conn: c.Conn(), session: int(l.sessions.Add(1))}
+	return &link{client: c, conn: c.Conn(), address: address, session: int(l.sessions.Add(1))}
 }
 
 // close hangs up. Nothing is under way: each operation was waited for.

@@ -26,6 +26,7 @@ type run struct {
 	chance  *rand.Rand // for bits
 	ways    []supervisor.Way
 	damaged map[flotilla.NodeID]bool // nodes whose files were changed behind their back
+	excused map[flotilla.NodeID]int  // deaths of nodes that saw their disk fail before they were killed
 	told    time.Time                // when the last line of progress was printed
 }
 
@@ -38,7 +39,7 @@ func newRun(l *Lab, f *fleet) *run {
 		lab: l, plan: l.Plan, fleet: f, player: scenario.NewPlayer(l.Plan),
 		roles:   &roles{fleet: f, holders: map[flotilla.GroupID]map[flotilla.NodeID]bool{}},
 		chance:  rand.New(rand.NewPCG(l.Seed, 0x62697473)),
-		damaged: map[flotilla.NodeID]bool{},
+		damaged: map[flotilla.NodeID]bool{}, excused: map[flotilla.NodeID]int{},
 	}
 	// In liveness mode each client demands of its node that it goes on.
 	isLiveness := l.Plan.Mode == scenario.Liveness
@@ -112,8 +113,10 @@ func (r *run) carryOut(o scenario.Order) error {
 		return nil
 	}
 	switch o.Step.Verb {
-	case scenario.Kill, scenario.Crash:
+	case scenario.Kill:
 		return r.ask(supervisor.Kill, o.Nodes)
+	case scenario.Crash:
+		return r.crash(o)
 	case scenario.Wipe:
 		return r.wipe(o.Nodes)
 	case scenario.Start:
@@ -154,6 +157,28 @@ func (r *run) ask(verb supervisor.Verb, nodes []flotilla.NodeID) error {
 		return fmt.Errorf("%w (%s)", err, said)
 	}
 	return nil
+}
+
+// crash takes the power away. What was written and not synced stays, as with Kill,
+// unless the step says that it is lost.
+func (r *run) crash(o scenario.Order) error {
+	if o.Step.Loss == scenario.LoseNothing {
+		return r.ask(supervisor.Kill, o.Nodes)
+	}
+	before := map[flotilla.NodeID]int{}
+	for _, node := range o.Nodes {
+		before[node] = r.fleet.state(node).Deaths
+	}
+	// All disks first: no node may hear of the others' end and write that down.
+	err := r.fleet.disks.cut(o.Nodes, o.Step.Loss, r.chance)
+	if err == nil {
+		err = r.ask(supervisor.Kill, o.Nodes)
+	}
+	for _, node := range o.Nodes {
+		r.excused[node] += r.fleet.state(node).Deaths - before[node]
+	}
+	r.fleet.disks.restore(o.Nodes)
+	return err
 }
 
 func (r *run) wipe(nodes []flotilla.NodeID) error {

@@ -41,6 +41,7 @@ type labOptions struct {
 	seed       uint64
 	minutes    float64
 	keeps      bool
+	powerCuts  bool
 }
 
 func newLab(a *app) *cobra.Command {
@@ -68,6 +69,7 @@ func newLabRun(a *app) *cobra.Command {
 Ctrl-C heals the fleet and stops it, and nothing is judged then; a second one kills it.`,
 		Example: `  flotilla lab run leader-killed
   flotilla lab run wiped-disk --seed 7 --keep
+  flotilla lab run all-killed --power-cuts
   flotilla lab run ./my-plan.txt --port-offset 1000`,
 		Args:              usage(cobra.ExactArgs(1)),
 		ValidArgsFunction: completePlans,
@@ -78,7 +80,7 @@ Ctrl-C heals the fleet and stops it, and nothing is judged then; a second one ki
 			}
 			plan, err := scenario.Parse(text)
 			if err == nil {
-				err = lab.CanPlay(plan, text)
+				err = lab.CanPlay(lab.Executor(o.powerCuts), plan, text)
 			}
 			if err != nil {
 				return usageError{fmt.Errorf("%s: %w", args[0], err)}
@@ -86,7 +88,7 @@ Ctrl-C heals the fleet and stops it, and nothing is judged then; a second one ki
 			if !cmd.Flags().Changed("seed") {
 				o.seed = rand.Uint64N(1 << 32)
 			}
-			return a.play(cmd.Context(), plan, o, fmt.Sprintf("flotilla lab run %s --seed %d", args[0], o.seed))
+			return a.play(cmd.Context(), plan, o, fmt.Sprintf("flotilla lab run %s --seed %d", args[0], o.seed)+o.again())
 		},
 	}
 	o.add(cmd)
@@ -113,9 +115,9 @@ it meets differs from run to run, as processes do.`,
 				o.seed = rand.Uint64N(1 << 32)
 			}
 			plan := scenario.Random(o.seed, scenario.Options{
-				Duration: max(flotilla.Millis(o.minutes*60_000), 1), Executor: lab.Executor(),
+				Duration: max(flotilla.Millis(o.minutes*60_000), 1), Executor: lab.Executor(o.powerCuts),
 			})
-			return a.play(cmd.Context(), plan, o, fmt.Sprintf("flotilla lab random --seed %d --minutes %v", o.seed, o.minutes))
+			return a.play(cmd.Context(), plan, o, fmt.Sprintf("flotilla lab random --seed %d --minutes %v", o.seed, o.minutes)+o.again())
 		},
 	}
 	o.add(cmd)
@@ -138,7 +140,11 @@ func newLabList(a *app) *cobra.Command {
 					return err
 				}
 				note := ""
-				if lab.Executor().CanPlay(plan) != nil {
+				switch {
+				case lab.Executor(false).CanPlay(plan) == nil:
+				case lab.Executor(true).CanPlay(plan) == nil:
+					note = " (with --power-cuts)"
+				default:
 					note = " (only for the simulator)"
 				}
 				fmt.Fprintf(table, "%s\t%s%s\n", name, plan.Teaches, note)
@@ -154,7 +160,16 @@ func (o *labOptions) add(cmd *cobra.Command) {
 	flags.StringVar(&o.dir, "dir", "./flotilla-lab", "where each run gets a folder of its own")
 	flags.IntVar(&o.portOffset, "port-offset", 0, "added to all ports")
 	flags.BoolVar(&o.keeps, "keep", false, "keep the run's folder also if every promise was kept")
+	flags.BoolVar(&o.powerCuts, "power-cuts", false, "lay the nodes' data on file systems that forget, when the power is cut, what was not synced (Linux, with FUSE)")
 	_ = cmd.MarkFlagDirname("dir") // fails only for a flag that does not exist
+}
+
+// again is what a command line must have, too, to play the same again.
+func (o *labOptions) again() string {
+	if o.powerCuts {
+		return " --power-cuts"
+	}
+	return ""
 }
 
 // planText returns the text of a file, or of a plan that comes with the program.
@@ -181,7 +196,7 @@ func planText(name string) (string, error) {
 // completePlans offers the plans that can be played.
 func completePlans(_ *cobra.Command, args []string, _ string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
 	for _, name := range scenario.Names() {
-		if plan, err := scenario.Load(name); err == nil && len(args) == 0 && lab.Executor().CanPlay(plan) == nil {
+		if plan, err := scenario.Load(name); err == nil && len(args) == 0 && lab.Executor(true).CanPlay(plan) == nil {
 			names = append(names, name)
 		}
 	}
@@ -208,7 +223,7 @@ func (a *app) play(ctx context.Context, plan *scenario.Plan, o labOptions, again
 	s.line(strings.TrimRight(plan.String(), "\n"))
 	s.line("\nseed " + strconv.FormatUint(o.seed, 10) + "; to play it again: " + again)
 	l := &lab.Lab{
-		Plan: plan, Seed: o.seed, Dir: dir, PortOffset: o.portOffset, Log: s.line,
+		Plan: plan, Seed: o.seed, Dir: dir, PortOffset: o.portOffset, PowerCuts: o.powerCuts, KeepsDisks: o.keeps, Log: s.line,
 		Command: func(launch supervisor.Launch) *exec.Cmd {
 			cmd := nodeCommand(exe, defaultMemory, launch)
 			cmd.Args = append(cmd.Args, "--replicas", strconv.Itoa(plan.Copies))
