@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"flotilla"
+	"flotilla/lab/powercut"
 	"flotilla/scenario"
 )
 
@@ -94,7 +95,7 @@ func (o *output) String() string {
 }
 
 // begin starts `flotilla lab run` with a plan, in a folder of the test.
-func begin(t *testing.T, program string, plan *scenario.Plan) (cmd *exec.Cmd, out *output, dir string, offset int) {
+func begin(t *testing.T, program string, plan *scenario.Plan, flags ...string) (cmd *exec.Cmd, out *output, dir string, offset int) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "plan.txt")
 	if err := os.WriteFile(file, []byte(plan.String()), 0o600); err != nil {
@@ -102,6 +103,7 @@ func begin(t *testing.T, program string, plan *scenario.Plan) (cmd *exec.Cmd, ou
 	}
 	dir, offset, out = filepath.Join(t.TempDir(), "runs"), freeOffset(t), &output{}
 	cmd = exec.Command(program, "lab", "run", file, "--dir", dir, "--port-offset", fmt.Sprint(offset), "--seed", "7")
+	cmd.Args = append(cmd.Args, flags...)
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -199,6 +201,37 @@ func TestABrokenPromiseIsFound(t *testing.T) {
 		if err != nil || len(found) != 1 {
 			t.Errorf("%s is not kept: %v", name, err)
 		}
+	}
+}
+
+func TestPowerCuts(t *testing.T) {
+	t.Parallel()
+	probe, err := powercut.Mount(t.TempDir(), filepath.Join(t.TempDir(), "backing"), powercut.Options{})
+	if errors.Is(err, powercut.ErrUnavailable) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := probe.Unmount(); err != nil {
+		t.Fatal(err)
+	}
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := scenario.Parse("name power\nfor 5s\nload set 40% get 40% incr 20%\n" +
+		"at 2s crash all losing unsynced for 20ms\nfinally crash n1 n2 losing some unsynced for 20ms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd, out, _, _ := begin(t, path, plan, "--power-cuts")
+	err = cmd.Wait()
+	if err != nil || !strings.Contains(out.String(), "KEPT: every promise") || !strings.Contains(out.String(), "5 power cuts took ") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if strings.Contains(out.String(), "took 0 bytes") {
+		t.Errorf("nothing was lost: nothing was tested\n%s", out)
 	}
 }
 

@@ -158,7 +158,7 @@ func newLabList(a *app) *cobra.Command {
 func (o *labOptions) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&o.dir, "dir", "./flotilla-lab", "where each run gets a folder of its own")
-	flags.IntVar(&o.portOffset, "port-offset", 0, "added to all ports")
+	flags.IntVar(&o.portOffset, "port-offset", 0, "added to all ports; above 24000, others may take the port of a node that is down")
 	flags.BoolVar(&o.keeps, "keep", false, "keep the run's folder also if every promise was kept")
 	flags.BoolVar(&o.powerCuts, "power-cuts", false, "lay the nodes' data on file systems that forget, when the power is cut, what was not synced (Linux, with FUSE)")
 	_ = cmd.MarkFlagDirname("dir") // fails only for a flag that does not exist
