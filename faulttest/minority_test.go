@@ -151,5 +151,20 @@ func TestClusterComesBackAfterRestart(t *testing.T) {
 	pass(time.Second)
 	l.Stop()
 	f.restart()
-	l.judge(l.readFinal(f.addresses()[flotilla.NodeID(2)]))
+	final := l.readFinal(f.addresses()[2])
+	l.judge(final)
+	f.waitEqual(20 * time.Second)
+	for i, address := range f.addresses() {
+		if faults := l.Same(flotilla.NodeID(i+1), address, final); len(faults) > 0 {
+			t.Errorf("copies differ: %v", faults)
+		}
+	}
+	// And a copy that differs in one key would be found.
+	for key := range final {
+		final[key] = check.Final{Found: true, Value: "another"}
+		if faults := l.Same(1, f.addresses()[0], final); len(faults) != 1 || !strings.Contains(faults[0], key) {
+			t.Errorf("%s differs: %v", key, faults)
+		}
+		break
+	}
 }
