@@ -21,7 +21,7 @@
 // weak reads are as fresh as they have to be, nothing acknowledged is missing, every
 // node has the same in every key, and no node ended by itself that had no reason to.
 // In liveness mode the same of what clients were told, and that no node that must go on
-// was silent for longer than MaxSilence.
+// was silent about a group for longer than MaxSilence.
 //
 // It can not do what the same machine and a kernel that lives on do not allow: set a
 // node's clock, stop a node at a moment of a write, slow a disk down or fill it. The

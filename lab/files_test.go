@@ -137,14 +137,26 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-func TestQuietIsMeasuredByNode(t *testing.T) {
+func TestQuietIsMeasuredByNodeAndGroup(t *testing.T) {
 	at := func(second int64) time.Time { return time.Unix(second, 0) }
-	q := newQuiet(2, at(0))
-	q.heard(0, at(3))
-	q.heard(1, at(4))
-	q.heard(0, at(5))
-	q.end(at(12))
-	if got := fmt.Sprint(q.longest); got != "[7s 8s 7s]" {
+	q := newQuiet(2, 2, at(0))
+	keys := map[int]string{}
+	for i := 0; len(keys) < 2; i++ {
+		keys[q.groupOf(fmt.Sprint(i))] = fmt.Sprint(i)
+	}
+	told := func(node, group int, outcome check.Outcome, begin, end int64) {
+		q.heard(node, check.Operation{Key: keys[group], Outcome: outcome}, at(begin), at(end))
+	}
+	told(0, 0, check.Known, 1, 3)
+	told(0, 0, check.Unknown, 20, 25) // nobody asked from 3 to 20
+	told(1, 0, check.Known, 21, 22)   // another node
+	told(0, 1, check.Known, 26, 27)   // another group
+	told(0, 0, check.Refused, 30, 31)
+	told(0, 0, check.Known, 40, 41)
+	told(0, 0, check.Unknown, 42, 44)
+	told(1, 1, check.Refused, 43, 44)
+	q.end(at(50))
+	if got := fmt.Sprint(q.longest, q.gap); got != "[11s 0s 0s 1s] 19s" {
 		t.Errorf("%s", got)
 	}
 }

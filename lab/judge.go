@@ -5,10 +5,11 @@ import (
 	"strings"
 	"time"
 
+	"flotilla"
 	"flotilla/check"
 )
 
-// MaxSilence is for how long a node that must go on may give no answer that counts.
+// MaxSilence is for how long a node that must go on may answer nothing about a group.
 // An election takes 1.2 s, a client that asked a leader just before it was lost 5 s.
 const MaxSilence = 10 * time.Second
 
@@ -75,20 +76,21 @@ func (l *Load) Judge(r *Result, final map[string]check.Final) {
 	q := l.quiet
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	r.note("the longest time without any answer was %v", q.longest[len(q.longest)-1].Round(time.Millisecond))
+	r.note("the longest time without any answer was %v", q.gap.Round(time.Millisecond))
 }
 
-// judgeSilence demands that every node that was asked served all the while.
+// judgeSilence demands that every node that was asked served every group all the while.
+// A node that has no client of its own was not asked.
 func (l *Load) judgeSilence(r *Result) {
 	q := l.quiet
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for i, longest := range q.longest[:len(q.longest)-1] {
-		address := l.options.Addresses[i]
-		r.note("the longest silence of the node at %s was %v", address, longest.Round(time.Millisecond))
-		hasClients := i < l.options.Workload.Clients
-		if hasClients && longest > MaxSilence {
-			r.fault("the node at %s gave no answer for %v, and must go on; %v is allowed", address, longest.Round(time.Millisecond), MaxSilence)
+	for i, longest := range q.longest {
+		address, group := l.options.Addresses[i/q.groups], flotilla.GroupID(i%q.groups+1)
+		longest = longest.Round(time.Millisecond)
+		r.note("the longest silence of the node at %s about %v was %v", address, group, longest)
+		if longest > MaxSilence {
+			r.fault("the node at %s answered nothing about %v for %v, and must go on; %v is allowed", address, group, longest, MaxSilence)
 		}
 	}
 }

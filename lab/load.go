@@ -21,6 +21,7 @@ import (
 // LoadOptions says what clients do, and where.
 type LoadOptions struct {
 	Addresses []string // the nodes' Redis doors
+	Groups    int      // how many own slots; zero means one
 	Workload  scenario.Workload
 	Seed      uint64 // what is asked for can be repeated; when, can not
 	// Stays has each client ask one node only, whatever becomes of it. Otherwise it
@@ -66,7 +67,7 @@ var outcomes = [3]check.Outcome{check.Known, check.Unknown, check.Refused}
 func StartLoad(o LoadOptions) *Load {
 	l := &Load{options: o, Began: time.Now(), Run: strconv.FormatInt(time.Now().UnixNano(), 36), members: map[string]string{}}
 	l.Recorder = check.NewRecorder(func() int64 { return int64(time.Since(l.Began)) })
-	l.quiet = newQuiet(len(o.Addresses), l.Began)
+	l.quiet = newQuiet(len(o.Addresses), max(o.Groups, 1), l.Began)
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stop = cancel
 	for number := range o.Workload.Clients {
@@ -143,9 +144,10 @@ func (l *Load) client(ctx context.Context, number int) {
 		case <-time.After(wait):
 		}
 		wait = time.Duration(think.Least+c.upTo(think.Most-think.Least)) * time.Millisecond
+		begin := time.Now()
 		done := c.act()
+		l.quiet.heard(c.node, done, begin, time.Now())
 		if done.Outcome == check.Known {
-			l.quiet.heard(c.node, time.Now())
 			continue
 		}
 		wait += pause
@@ -214,40 +216,4 @@ func OutcomeOf(err error) (outcome check.Outcome, isOdd bool) {
 		}
 	}
 	return check.Unknown, !strings.HasPrefix(err.Error(), "UNKNOWN ")
-}
-
-// quiet measures for how long each node gave no answer that counts.
-type quiet struct {
-	mu      sync.Mutex // guards all
-	last    []time.Time
-	longest []time.Duration // by node; the last is that of all together
-	isAsked []bool
-}
-
-func newQuiet(nodes int, now time.Time) *quiet {
-	q := &quiet{last: make([]time.Time, nodes+1), longest: make([]time.Duration, nodes+1), isAsked: make([]bool, nodes+1)}
-	for i := range q.last {
-		q.last[i] = now
-	}
-	return q
-}
-
-// heard notes an answer of a node.
-func (q *quiet) heard(node int, now time.Time) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, i := range []int{node, len(q.last) - 1} {
-		q.longest[i] = max(q.longest[i], now.Sub(q.last[i]))
-		q.last[i] = now
-		q.isAsked[i] = true
-	}
-}
-
-// end counts the silence at the end, too.
-func (q *quiet) end(now time.Time) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for i := range q.last {
-		q.longest[i] = max(q.longest[i], now.Sub(q.last[i]))
-	}
 }

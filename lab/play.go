@@ -45,7 +45,7 @@ func newRun(l *Lab, f *fleet) *run {
 	isLiveness := l.Plan.Mode == scenario.Liveness
 	r.load = StartLoad(LoadOptions{
 		Addresses: f.stores(func(id flotilla.NodeID) bool { return isLiveness && slices.Contains(l.Plan.Without, id) }),
-		Workload:  l.Plan.Workload, Seed: l.Seed, Stays: isLiveness,
+		Groups:    l.Plan.Groups, Workload: l.Plan.Workload, Seed: l.Seed, Stays: isLiveness,
 	})
 	r.told = r.load.Began
 	r.log("%s at work", counted(l.Plan.Workload.Clients, "client"))
