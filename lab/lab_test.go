@@ -183,8 +183,8 @@ func TestPromisesAreKept(t *testing.T) {
 // the node has applied.
 func TestABrokenPromiseIsFound(t *testing.T) {
 	t.Parallel()
-	path := planted(t, "cluster/host.go", "if c.Level == flotilla.Linearizable {\n\t\treturn false\n\t}",
-		"if c.Level == flotilla.Linearizable {\n\t\tc.Level = flotilla.Eventual\n\t}")
+	path := planted(t, "cluster/calls.go", "if call.Level == flotilla.Linearizable {\n\t\treturn false\n\t}",
+		"if call.Level == flotilla.Linearizable {\n\t\tcall.Level = flotilla.Eventual\n\t}")
 	cmd, out, dir, _ := begin(t, path, short(t, "message-chaos", 4000))
 	err := cmd.Wait()
 	var exit *exec.ExitError
