@@ -206,6 +206,11 @@ func (h *host) Self() flotilla.NodeID { return h.node.id }
 // Subscribe is not for these clients.
 func (h *host) Subscribe(flotilla.System, func(flotilla.Event)) func() { panic("no client subscribes") }
 
+// Replicated is not for these clients.
+func (h *host) Replicated(context.Context, flotilla.GroupID, uint64, int) int {
+	panic("no client waits for copies")
+}
+
 // Broadcast is not for these clients.
 func (h *host) Broadcast(flotilla.System, []byte) { panic("no client broadcasts") }
 
