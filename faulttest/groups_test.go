@@ -47,7 +47,9 @@ func TestSeveralGroupsSurviveOneWayCuts(t *testing.T) {
 			f.fault(supervisor.Restart, leader)
 		})
 	}
-	b.run(t, "kill all at once", func(*load) { f.killAll() })
+	if *isLong { // fault_test.go does so in the short run
+		b.run(t, "kill all at once", func(*load) { f.killAll() })
+	}
 	t.Run("planted loss", func(t *testing.T) { findLossInEachGroup(t, f) })
 	t.Run("planted stale read", func(t *testing.T) { findStaleRead(t, f) })
 }
