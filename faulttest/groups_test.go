@@ -3,12 +3,14 @@ package faulttest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
 
 	"flotilla"
 	"flotilla/check"
+	"flotilla/lab"
 	"flotilla/supervisor"
 
 	"github.com/redis/go-redis/v9"
@@ -109,10 +111,10 @@ func findLossInEachGroup(t *testing.T, f *fleet) {
 	addresses := f.addresses()
 	l := startLoad(t, addresses, clients)
 	pass(time.Second)
-	l.stop()
-	l.clients.Wait()
-	history := l.recorder.History()
-	l.judge(history, readFinal(t, l, addresses[0], history))
+	l.Stop()
+	final := l.readFinal(addresses[0])
+	l.judge(final)
+	history := l.Recorder.History()
 
 	c := dial(addresses[0])
 	defer c.Close()
@@ -126,22 +128,20 @@ func findLossInEachGroup(t *testing.T, f *fleet) {
 			continue
 		}
 		done[group] = true
-		kept, err := c.Get(ctx, o.Key).Result()
-		if err != nil {
-			t.Fatal(err)
-		}
 		if err := c.Del(ctx, o.Key).Err(); err != nil {
 			t.Fatal(err)
 		}
-		planted := &load{t: t, run: l.run, began: l.began, recorder: check.NewRecorder(func() int64 { return int64(time.Since(l.began)) })}
-		if v := check.Durable(history, readFinal(t, planted, addresses[1], history)); v.OK() {
+		now := int64(time.Since(l.Began))
+		read := check.Operation{Client: 1 << 30, Key: o.Key, Kind: check.Read, Outcome: check.Known, Begin: now, End: now + 1}
+		value, err := c.Get(ctx, o.Key).Result()
+		read.Value, read.Found = value, err == nil
+		planted := maps.Clone(final)
+		planted[o.Key] = check.Final{Found: read.Found, Value: read.Value}
+		if v := check.Durable(history, planted); v.OK() {
 			t.Errorf("%s of %v was deleted behind the judges' backs, and durability is %v", o.Key, group, v)
 		}
-		if v := check.Linearizable(slices.Concat(history, planted.recorder.History()), 10*time.Second); v.OK() {
+		if v := check.Linearizable(append(slices.Clone(history), read), 10*time.Second); v.OK() {
 			t.Errorf("%s of %v was deleted behind the judges' backs, and linearizability is %v", o.Key, group, v)
-		}
-		if err := c.Set(ctx, o.Key, kept, 0).Err(); err != nil {
-			t.Fatal(err)
 		}
 	}
 	if len(done) != slotGroups {
@@ -169,15 +169,15 @@ func findStaleRead(t *testing.T, f *fleet) {
 		t.Fatal(err)
 	}
 
-	l := &load{t: t, began: time.Now()}
-	l.recorder = check.NewRecorder(func() int64 { return int64(time.Since(l.began)) })
+	l := &load{lab.StartLoad(lab.LoadOptions{Addresses: addresses}), t} // without clients of its own
+	defer l.Stop()
 	write := func(value string) {
-		l.do(check.Operation{Client: 1, Key: key, Kind: check.Write, Value: value}, func(o *check.Operation) error {
+		l.Do(check.Operation{Client: 1, Key: key, Kind: check.Write, Value: value}, func(o *check.Operation) error {
 			return writer.Set(ctx, key, value, 0).Err()
 		})
 	}
 	read := func() string {
-		return l.do(check.Operation{Client: 2, Key: key, Kind: check.Read}, func(o *check.Operation) (err error) {
+		return l.Do(check.Operation{Client: 2, Key: key, Kind: check.Read}, func(o *check.Operation) (err error) {
 			o.Value, err = conn.Get(ctx, key).Result()
 			o.Found = err == nil
 			return err
@@ -191,10 +191,10 @@ func findStaleRead(t *testing.T, f *fleet) {
 		t.Fatalf("a node that nothing reaches reads %q: there is nothing to find", got)
 	}
 	f.fault(supervisor.Heal)
-	if v := check.Linearizable(l.recorder.History(), 10*time.Second); v.OK() {
+	if v := check.Linearizable(l.Recorder.History(), 10*time.Second); v.OK() {
 		t.Errorf("a read of what was overwritten is linearizable: %v", v)
 	}
-	for _, text := range l.odd.all {
+	for _, text := range l.Odd() {
 		t.Error(text)
 	}
 }
