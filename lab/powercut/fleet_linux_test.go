@@ -79,7 +79,7 @@ var bugs = []bug{
 		symptom: regexp.MustCompile("an acknowledged write is lost|the data is damaged")},
 	{name: "the node's folder has no durable name", file: "supervisor/files.go",
 		right: "return syncDir(above)", wrong: "return nil",
-		symptom: regexp.MustCompile("an acknowledged write is lost")},
+		symptom: regexp.MustCompile("an acknowledged write is lost"), isLong: true},
 	// What is not synced Pebble also writes later, from memory of its own: kill -9 is
 	// enough to lose that.
 	{name: "entries are not synced", file: "storage/append.go",
