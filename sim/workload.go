@@ -187,9 +187,6 @@ func (c *client) push(key string) {
 func (c *client) rangeOf(key string) {
 	s := c.session
 	s.Level, s.MaxAge = flotilla.Level(c.chance.IntN(4)), flotilla.Millis(c.chance.IntN(600))
-	if c.chance.IntN(2) == 0 {
-		s.MaxAge /= 20 // about as long as a message may take
-	}
 	r := ranged{key: key, level: s.Level, age: time.Duration(s.MaxAge) * time.Millisecond, begin: c.w.now, own: c.saw[key], seen: c.w.lists.seen[key]}
 	reply, outcome := c.do("lrange", key, "0", "-1")
 	s.Level = flotilla.Linearizable
