@@ -20,8 +20,8 @@ var ownCommands = []string{"consistency", "debug|sleep"}
 
 // ownComplexity are the commands whose work is another than in Redis, so that COMMAND
 // DOCS says so. It is the only difference, but for what is not served here at all.
-var ownComplexity = []string{"hrandfield", "lindex", "linsert", "lrange", "lrem", "lset", "spop", "srandmember",
-	"zcount", "zlexcount", "zrandmember", "zrange", "zrangestore", "zrank", "zremrangebyrank", "zrevrange", "zrevrank"}
+var ownComplexity = []string{"hrandfield", "lindex", "linsert", "lrange", "lrem", "lset", "rename", "renamenx", "spop", "srandmember",
+	"unlink", "zcount", "zlexcount", "zrandmember", "zrange", "zrangestore", "zrank", "zremrangebyrank", "zrevrange", "zrevrank"}
 
 // answer is a reply that was taken apart.
 type answer struct {
