@@ -112,8 +112,6 @@ func (c *client) insist(words ...string) string {
 func (w *world) judge(final map[string]check.Final) {
 	history := w.recorder.History()
 	for _, v := range []check.Verdict{check.Durable(history, final), check.Linearizable(history, judgeFor)} {
-		for _, fault := range v.Faults {
-			w.faults = append(w.faults, fault)
-		}
+		w.faults = append(w.faults, v.Faults...)
 	}
 }
