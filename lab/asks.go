@@ -80,6 +80,9 @@ func (c *client) key(kind string) string {
 func (l *Load) epoch() int { return int(time.Since(l.Began) / Epoch) }
 
 func (l *Load) key(kind string, epoch, i int) string {
+	if kind != "register" {
+		return fmt.Sprintf("%s:%s-%d:%d", kind, l.Run, epoch, i) // in a slot of its own
+	}
 	return fmt.Sprintf("%s:{%s-%d-%d}:%d", kind, l.Run, epoch, i/tied, i%tied)
 }
 
