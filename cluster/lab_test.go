@@ -304,13 +304,6 @@ func (lists) Read(view *flotilla.View, command []byte) []byte {
 	return bytes.Clone(value)
 }
 
-func numbers(list []byte) (all []uint32) {
-	for ; len(list) >= 4; list = list[4:] {
-		all = append(all, binary.BigEndian.Uint32(list))
-	}
-	return all
-}
-
 // run lets time pass until something is true.
 func (l *lab) run(limit flotilla.Millis, what string, isTrue func() bool) {
 	l.t.Helper()

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -36,6 +37,9 @@ func loaded(t *testing.T, percent int) *vfs.MemFS {
 			value[j] = byte(random.Uint32()) // does not shrink: several blocks
 		}
 		s.Set(fmt.Appendf(nil, "k%02d", i), value)
+		if i == 40 { // it lies in a file of values
+			s.Set([]byte("large"), bytes.Repeat(value, largeValueBytes/len(value)+1))
+		}
 		s.Commit(consensus.Mark{Index: i, Term: 1})
 		if i == 30 {
 			d.Flush()

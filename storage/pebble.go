@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -30,6 +31,10 @@ func (d *Disk) openLog() error {
 	return err
 }
 
+// largeValueBytes is from where on a value lies in a file of values, and not in a
+// block with its neighbours: whoever looks for one of them would read it, too.
+const largeValueBytes = 64 << 10
+
 // openState opens the store of the groups' states. Its memtable is small, since
 // what is written comes in batches so large that they bypass it.
 func (d *Disk) openState() error {
@@ -38,6 +43,10 @@ func (d *Disk) openState() error {
 	o.DisableWAL = true
 	o.MemTableSize = 4 << 20
 	o.MemTableStopWritesThreshold = 8
+	o.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
+		return pebble.ValueSeparationPolicy{Enabled: true, MinimumSize: largeValueBytes, MaxBlobReferenceDepth: 10,
+			RewriteMinimumAge: time.Minute, TargetGarbageRatio: 0.3}
+	}
 	o.CompactionConcurrencyRange = func() (lower, upper int) { return 1, 2 }
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
