@@ -55,7 +55,7 @@ side · **split** the groups of the keys, each its part · **door** the node tha
 COMMAND INFO, DOCS, GETKEYS and GETKEYSANDFLAGS answer as Redis 7.2.6 does for all of these, byte for byte, but for the order of
 subcommands and three things: subcommands that are not here are not listed; COMMAND DOCS tells the complexity that a command has
 here (below), which is another for some of those on lists, sorted sets and random elements; CONSISTENCY and DEBUG SLEEP are
-Flotilla's own. "go test ./store/redis -run LikeRedis" compares with a real server; its list ownComplexity names the commands.
+Flotilla's own. "go test ./store/redis -run LikeRedis" compares with what one answered; its list ownComplexity names the commands.
 `, "`", "`")
 	for _, name := range names {
 		fmt.Fprintf(&b, "\n## %s\n\n| command | arguments | what it does | since | complexity | flags | served by |\n|---|---|---|---|---|---|---|\n", name)
