@@ -10,10 +10,12 @@ import (
 
 // knownHosts refuses requests for names that are not the node's. Without it, a
 // web page could point its own name at 127.0.0.1 and read what a node answers.
+// An address is nobody's name to point: probes and scrapers ask by it.
 func knownHosts(hosts []string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := hostOf(r.Host)
-		if !isLoopback(host) && !contains(hosts, host) {
+		isAddress := net.ParseIP(host) != nil
+		if !isAddress && !isLoopback(host) && !contains(hosts, host) {
 			http.Error(w, "this node is not known by that name: see --advertise-host", http.StatusForbidden)
 			return
 		}
