@@ -95,7 +95,7 @@ func (f *nodeFlags) add(flags *pflag.FlagSet) {
 	flags.IntVar(&f.replicas, "replicas", cluster.DefaultReplicas, "copies of each group; counts at the cluster's first start only")
 	flags.BoolVar(&f.isJoin, "join", false, "the cluster exists already: if the data folder is empty, ask the others for new copies")
 	flags.StringVar(&f.passwordFile, "password-file", "", "a file with the password that clients need")
-	flags.StringVar(&f.tlsCert, "tls-cert", "", "this node's certificate (PEM); `flotilla certs` makes one")
+	flags.StringVar(&f.tlsCert, "tls-cert", "", "this node's certificate (PEM); \"flotilla certs\" makes one")
 	flags.StringVar(&f.tlsKey, "tls-key", "", "its key")
 	flags.StringVar(&f.tlsCA, "tls-ca", "", "the authority's certificate")
 	flags.BoolVar(&f.isInsecure, "insecure", false, "INSECURE: listen beyond this machine without TLS or password; anyone there can read and change all data")
