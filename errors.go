@@ -1,6 +1,7 @@
 package flotilla
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 )
@@ -65,6 +66,21 @@ func ReasonOf(err error) Reason {
 		return f.Reason
 	}
 	return ""
+}
+
+// Joined says what became of a command that was sent in so many parts, of which those of
+// failures failed: it is refused only if every part of it was, since otherwise something
+// may have changed.
+func Joined(failures []error, parts int) error {
+	for _, err := range failures {
+		if errors.Is(err, ErrUnknown) {
+			return err
+		}
+	}
+	if len(failures) == parts {
+		return failures[0]
+	}
+	return Unknown(cmp.Or(ReasonOf(failures[0]), Timeout), "some groups carried out their part")
 }
 
 // Assert stops the program when an invariant is broken: going on could only

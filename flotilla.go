@@ -37,4 +37,5 @@ const (
 	SystemNone      System = 0
 	SystemDirectory System = 'd'
 	SystemStore     System = 's'
+	SystemQueue     System = 'q'
 )

@@ -28,6 +28,12 @@ type Call struct {
 	After    uint64 // with Session: the index that the view must have reached
 	MaxAge   Millis // with Bounded
 	Commands [][]byte
+	// Charge, if set, is asked before a read's replies take so many bytes more. If it says
+	// no, the reply is an error. It may be called from any goroutine, one at a time.
+	Charge func(bytes int) bool
+
+	// Trace, if not 0, has the nodes write down what becomes of a write, under this number.
+	Trace uint64
 
 	// Replies has one reply for each command if Err is nil. They belong to the
 	// caller until the Call is used again.
@@ -84,6 +90,7 @@ type NodeInfo struct {
 	Host       string // where clients reach it
 	StorePort  int
 	HTTPPort   int
+	QueuePort  int    // 0 where the queue is not served
 	PeerAddr   string // host:port, node to node
 	Alive      bool   // heard of lately, as this node sees it
 	IsDraining bool

@@ -24,35 +24,53 @@ var mayImport = map[string][]string{
 	"consensus":             {},
 	"store":                 {},
 	"store/redis":           {"store"},
-	"storage":               {"consensus"},
+	"httpserve":             {},
+	"queue/intake":          {},
+	"queue/sqs":             {"httpserve", "queue", "queue/intake"},
+	"queue/rest":            {"queue", "queue/intake"},
+	"queue/queuetest":       {"cluster", "queue", "storage", "transport"},
+	"queue/rest/resttest":   {"queue/queuetest", "queue/rest"},
+	"queue/worker":          {"queue", "queue/rest"},
+	"queue":                 {},
+	"storage":               {"consensus", "storage/wal"},
+	"storage/wal":           {},
 	"cluster":               {"consensus"},
 	"transport":             {"consensus", "cluster"},
-	"supervisor":            {"cluster", "transport"},
-	"console":               {"cluster", "store/redis", "transport"}, // it shows their counters
+	"supervisor":            {"cluster", "httpserve", "transport"},
+	"console":               {"cluster", "console/door", "httpserve", "queue", "queue/intake", "store", "store/redis", "supervisor", "transport"}, // it shows their counters, and asks them
+	"console/door":          {},
+	"console/clustertab":    {"cluster", "console", "store/redis"},
+	"console/queuetab":      {"console", "queue", "queue/rest"},
+	"console/storetab":      {"cluster", "console", "console/door", "store"}, // it asks what placing would do
+	"console/browsertest":   {},
 	"bench":                 {},
 	"check":                 {},
 	"scenario":              {},
-	"lab":                   {"check", "lab/powercut", "scenario", "supervisor", "transport"},
+	"lab":                   {"check", "cluster", "lab/powercut", "scenario", "storage/wal", "supervisor", "transport"},
+	"lab/labtest":           {"supervisor"},
+	"lab/moment":            {"cluster", "consensus", "scenario"},
 	"lab/powercut":          {},
-	"sim":                   {"check", "cluster", "consensus", "storage", "store", "transport"},
-	"cmd/flotilla":          {"bench", "cluster", "consensus", "console", "lab", "scenario", "sim", "storage", "store", "store/redis", "supervisor", "transport"},
+	"sim":                   {"check", "cluster", "consensus", "queue", "scenario", "storage", "storage/wal", "store", "transport"},
+	"cmd/flotilla":          {"bench", "cluster", "consensus", "console", "console/clustertab", "console/door", "console/queuetab", "console/storetab", "lab", "lab/moment", "queue", "queue/rest", "queue/sqs", "queue/worker", "scenario", "sim", "storage", "store", "store/redis", "supervisor", "transport"},
 	"store/redis/redistest": {"store", "store/redis"},
 	"storage/conformance":   {"consensus", "storage"},
 	"supervisor/fakenode":   {"cluster", "transport"},
-	"faulttest":             {"check", "cluster", "lab", "scenario"},
+	"faulttest":             {"bench", "check", "cluster", "lab", "scenario"},
+	"deploy":                {},
+	"golden":                {},
 }
 
 // testOnly are packages that only tests may import.
-var testOnly = []string{"faulttest", "store/redis/redistest", "storage/conformance", "supervisor/fakenode"}
+var testOnly = []string{"console/browsertest", "deploy", "faulttest", "golden", "lab/labtest", "queue/queuetest", "queue/rest/resttest", "store/redis/redistest", "storage/conformance", "supervisor/fakenode"}
 
 // homes says in which packages a third-party module may be used by production
 // code. One home each: what is used everywhere can not be replaced. Where there
 // are two, the module's types are part of a seam between them.
 var homes = map[string][]string{
 	"go.etcd.io/raft/v3":                   {"consensus", "storage"},
-	"go.etcd.io/raft/v3/raftpb":            {"consensus", "storage", "cluster", "sim"}, // messages, entries, HardStates
+	"go.etcd.io/raft/v3/raftpb":            {"consensus", "storage", "cluster", "sim", "lab/moment"}, // messages, entries, HardStates
 	"github.com/cockroachdb/pebble/v2":     {"storage"},
-	"github.com/cockroachdb/pebble/v2/vfs": {"storage", "sim"}, // the file system that a disk is given
+	"github.com/cockroachdb/pebble/v2/vfs": {"storage", "storage/wal", "sim", "lab"}, // the file system that a disk is given
 	"github.com/tidwall/btree":             {"storage"},
 	"google.golang.org/grpc":               {"transport"},
 	"google.golang.org/protobuf":           {"consensus", "storage", "cluster"}, // the bytes of raftpb
@@ -69,7 +87,7 @@ var homes = map[string][]string{
 }
 
 // pure are the packages that see no clock, no chance, no file and no goroutine.
-var pure = []string{"", "consensus", "store", "scenario"}
+var pure = []string{"", "consensus", "store", "queue", "scenario"}
 
 // seeded are pure packages that may draw by chance, but only from a seed that they are given.
 var seeded = []string{"scenario"}
@@ -190,10 +208,11 @@ func homeOf(imported string) (home []string, ok bool) {
 	return homes[longest], longest != ""
 }
 
-// isShell reports whether a file of a pure package says that it is not pure: its
-// name is client.go, and a comment above or right below the package clause calls it a shell.
+// isShell reports whether a file of a pure package says that it is not pure: its name
+// is client.go or client_*.go, and a comment calls it a shell.
 func isShell(s source) bool {
-	return path.Base(filepath.ToSlash(s.path)) == "client.go" && strings.Contains(s.text, "shell")
+	name := path.Base(filepath.ToSlash(s.path))
+	return (name == "client.go" || strings.HasPrefix(name, "client_")) && strings.Contains(s.text, "This file is a shell")
 }
 
 func TestPurePackagesArePure(t *testing.T) {

@@ -56,7 +56,7 @@ func TestLimitsAreAsDocumented(t *testing.T) {
 // metricTail is a metric's name as it stands in the code: those of doors and of
 // the transport are put together from a prefix and the rest.
 func metricTail(name string) string {
-	for _, prefix := range []string{"flotilla_redis_", "flotilla_transport_"} {
+	for _, prefix := range []string{"flotilla_redis_", "flotilla_transport_", "flotilla_rest_", "flotilla_sqs_"} {
 		if rest, ok := strings.CutPrefix(name, prefix); ok {
 			return `"` + rest + `"`
 		}

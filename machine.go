@@ -80,6 +80,8 @@ type View struct {
 	Index uint64 // the last entry that is part of the view
 	Time  Millis // that entry's stamp: whether something expired is decided by this
 	Now   Millis // this node's clock: only to say how long something still has
+	// Charge, if set, is asked before a large reply grows by so many bytes; see Call.Charge.
+	Charge func(bytes int) bool
 }
 
 // Event is one change that a machine tells of.

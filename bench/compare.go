@@ -100,6 +100,15 @@ func (c Comparison) Print(w io.Writer) error {
 	return err
 }
 
+// whom says what was measured.
+func whom(c StoreConfig) string {
+	text := strings.Join(c.Addresses, ", ")
+	if c.Pages.Count > 0 {
+		text += fmt.Sprintf("    %d pages open", c.Pages.Count)
+	}
+	return text
+}
+
 // printRow writes the medians of one server's rounds, each of its own.
 func printRow(b *strings.Builder, reports []Report) {
 	if len(reports) == 0 {
@@ -114,5 +123,5 @@ func printRow(b *strings.Builder, reports []Report) {
 	speeds := of(func(r Report) float64 { return r.PerSecond })
 	fmt.Fprintf(b, "%12.0f  operations a second (%.0f to %.0f)    %s ms  p50    %s ms  p99    %s\n", median(speeds),
 		slices.Min(speeds), slices.Max(speeds), millis(median(of(func(r Report) float64 { return r.P50Micros }))),
-		millis(median(of(func(r Report) float64 { return r.P99Micros }))), strings.Join(reports[0].Config.Addresses, ", "))
+		millis(median(of(func(r Report) float64 { return r.P99Micros }))), whom(reports[0].Config))
 }

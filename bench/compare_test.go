@@ -45,7 +45,9 @@ func TestCompareSaysWhatItCanNotDo(t *testing.T) {
 
 func TestRatiosAreMediansOfPairs(t *testing.T) {
 	cpu := func(v float64) *float64 { return &v }
-	run := func(speed, cost float64) Report { return Report{Operations: 1, PerSecond: speed, ServerCPU: cpu(cost)} }
+	run := func(speed, cost float64) Report {
+		return Report{Figures: Figures{Operations: 1, PerSecond: speed, ServerCPU: cpu(cost)}}
+	}
 	c := Comparison{First: []Report{run(10, 1), run(100, 2), run(30, 9)}, Second: []Report{run(5, 1), run(20, 1), run(10, 3)}}
 	if err := c.finish(); err != nil || c.Speed != 3 || *c.ServerCPU != 2 {
 		t.Errorf("ratios %v and %v, %v", c.Speed, *c.ServerCPU, err)

@@ -4,7 +4,7 @@
 //
 // Read in this order: store.go (what to measure, and the closed loop), command.go
 // (which commands are sent), resp.go (the client), report.go, compare.go (two servers
-// in turn), idle.go.
+// in turn), idle.go, pages.go (the console, open on pages).
 //
 // How it measures. Each connection has one goroutine that sends a batch (one
 // command, or a pipeline), waits for all replies and sends the next: a closed

@@ -16,6 +16,7 @@ type IdleConfig struct {
 	Duration  time.Duration `json:"duration_ns"` // of the measurement
 	MaxCPU    float64       `json:"max_cpu"`     // share of one processor
 	MaxBytes  int64         `json:"max_bytes"`   // in memory, at the end
+	Pages     Pages         `json:"pages"`       // that are open all the while
 }
 
 // Process is one that is measured.
@@ -32,6 +33,8 @@ type IdleReport struct {
 	// OtherCores is how many cores others kept busy: on a busy machine each wake-up
 	// costs more.
 	OtherCores float64 `json:"other_cores"`
+	// PageBytes is how much was pushed to all pages in a second.
+	PageBytes float64 `json:"page_bytes_per_second"`
 }
 
 // IdleProcess is what one process needed.
@@ -43,8 +46,13 @@ type IdleProcess struct {
 
 // Idle waits until the processes have settled, and measures what they use while
 // nothing is asked of them. It fails where the system does not tell.
-func Idle(ctx context.Context, c IdleConfig) (IdleReport, error) {
-	r := IdleReport{Config: c}
+func Idle(ctx context.Context, c IdleConfig) (r IdleReport, err error) {
+	r.Config = c
+	pages, err := c.Pages.open(ctx)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, pages.close()) }()
 	if !wait(ctx, c.Settle) {
 		return r, ctx.Err()
 	}
@@ -67,6 +75,7 @@ func Idle(ctx context.Context, c IdleConfig) (IdleReport, error) {
 		all += used
 		r.Processes = append(r.Processes, IdleProcess{Process: p, CPU: used.Seconds() / r.Seconds, Bytes: bytes})
 	}
+	r.PageBytes = float64(pages.bytes.Load()) / (c.Settle + c.Duration).Seconds()
 	if total, isKnown := spent(machine, readUsage(nil).machine); isKnown {
 		r.OtherCores = max(0, (total-all).Seconds()/r.Seconds)
 	}
@@ -87,6 +96,9 @@ func wait(ctx context.Context, d time.Duration) bool {
 func (r IdleReport) Print(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "idle for %.0f s, after %v; others kept %.2f cores busy\n", r.Seconds, r.Config.Settle, r.OtherCores)
+	if k := r.Config.Pages; k.Count > 0 {
+		fmt.Fprintf(&b, "%d pages of the console open, which were sent %.1f kB a second in all\n", k.Count, r.PageBytes/1e3)
+	}
 	for _, p := range r.Processes {
 		fmt.Fprintf(&b, "%6s %7.2f %% of a processor %9.1f MB in memory\n", p.Name, 100*p.CPU, float64(p.Bytes)/1e6)
 	}

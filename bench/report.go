@@ -10,10 +10,15 @@ import (
 	"time"
 )
 
-// Report is what a run of Store carried, and what that cost. Figures that the
-// system does not tell are nil.
+// Report is what a run of Store carried, and what that cost.
 type Report struct {
-	Config     StoreConfig       `json:"config"`
+	Config StoreConfig `json:"config"`
+	Figures
+}
+
+// Figures are what a run carried, and what that cost. Those that the system does not
+// tell are nil.
+type Figures struct {
 	Seconds    float64           `json:"seconds"` // the measured window
 	Operations uint64            `json:"operations"`
 	PerSecond  float64           `json:"operations_per_second"`
@@ -33,17 +38,17 @@ type Report struct {
 	before, after usage
 }
 
-func newReport(c StoreConfig, took time.Duration, before, after usage) Report {
-	return Report{Config: c, Seconds: took.Seconds(), Errors: map[string]uint64{}, before: before, after: after}
+func newFigures(took time.Duration, before, after usage) Figures {
+	return Figures{Seconds: took.Seconds(), Errors: map[string]uint64{}, before: before, after: after}
 }
 
-func (r *Report) add(w *worker) {
+func (r *Figures) add(w *worker) {
 	r.Operations += w.operations
 	r.latencies.merge(&w.latencies)
 	mergeErrors(r.Errors, w.errors)
 }
 
-func (r *Report) finish() {
+func (r *Figures) finish() {
 	micros := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 	r.P50Micros = micros(r.latencies.quantile(0.5))
 	r.P99Micros = micros(r.latencies.quantile(0.99))
@@ -67,7 +72,7 @@ func (r *Report) finish() {
 	}
 }
 
-func (r *Report) per100k(d time.Duration) *float64 {
+func (r *Figures) per100k(d time.Duration) *float64 {
 	if r.Operations == 0 {
 		return nil
 	}
@@ -81,18 +86,23 @@ func (r Report) Print(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %d connections, pipeline %d, values of %d bytes, %d keys, client %s, %.1f s\n",
 		describe(c), c.Connections, c.Pipeline, c.ValueBytes, c.Keys, c.Client, r.Seconds)
-	fmt.Fprintf(&b, "%12.0f  operations a second\n", r.PerSecond)
-	fmt.Fprintf(&b, "%9s ms  p50    %s ms  p99    %s ms  p99.9    %s ms  longest\n",
+	r.print(&b, "operations")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// print writes the figures, whose operations have a name.
+func (r *Figures) print(b *strings.Builder, name string) {
+	fmt.Fprintf(b, "%12.0f  %s a second\n", r.PerSecond, name)
+	fmt.Fprintf(b, "%9s ms  p50    %s ms  p99    %s ms  p99.9    %s ms  longest\n",
 		millis(r.P50Micros), millis(r.P99Micros), millis(r.P999Micros), millis(r.MaxMicros))
-	fmt.Fprintf(&b, "%9s s   server CPU for 100,000 operations    client %s s    other cores busy %s\n",
-		orUnknown(r.ServerCPU), orUnknown(r.ClientCPU), orUnknown(r.OtherCores))
+	fmt.Fprintf(b, "%9s s   server CPU for 100,000 %s    client %s s    other cores busy %s\n",
+		orUnknown(r.ServerCPU), name, orUnknown(r.ClientCPU), orUnknown(r.OtherCores))
 	for _, word := range slices.SortedFunc(maps.Keys(r.Errors), func(a, b string) int {
 		return cmp.Or(cmp.Compare(r.Errors[b], r.Errors[a]), strings.Compare(a, b))
 	}) {
-		fmt.Fprintf(&b, "%12d  errors %s\n", r.Errors[word], word)
+		fmt.Fprintf(b, "%12d  errors %s\n", r.Errors[word], word)
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 func describe(c StoreConfig) string {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -30,13 +32,15 @@ type StoreConfig struct {
 	Password    string `json:"-"`
 	// PIDs are the server's processes; their CPU time is counted.
 	PIDs []int `json:"pids,omitempty"`
+	// Pages are open all the while.
+	Pages Pages `json:"pages"`
 }
 
 // Limits of a StoreConfig, so that a slip of the keyboard does not take the machine down.
 const (
 	maxConnections = 10_000
 	maxPipeline    = 10_000
-	maxValueBytes  = 64 << 20
+	maxValueBytes  = 16<<20 - 1<<10 // a command of the store has at most 16 MiB
 	maxKeys        = 100_000_000
 )
 
@@ -62,7 +66,7 @@ func (c *StoreConfig) complete() error {
 	case c.Pipeline < 1 || c.Pipeline > maxPipeline:
 		return fmt.Errorf("a pipeline of %d: give 1 to %d", c.Pipeline, maxPipeline)
 	case c.ValueBytes < 1 || c.ValueBytes > maxValueBytes:
-		return fmt.Errorf("values of %d bytes: give 1 to %d", c.ValueBytes, maxValueBytes)
+		return fmt.Errorf("values of %d bytes: give 1 to %d, as a command of the store has at most 16 MiB", c.ValueBytes, maxValueBytes)
 	case c.Keys < 1 || c.Keys > maxKeys:
 		return fmt.Errorf("%d keys: give 1 to %d", c.Keys, maxKeys)
 	case !(c.ReadShare >= 0 && c.ReadShare <= 1):
@@ -73,8 +77,24 @@ func (c *StoreConfig) complete() error {
 		return fmt.Errorf("no command %q: give one of %v", c.Command, commandNames)
 	case c.Client != "own" && c.Client != "go-redis":
 		return fmt.Errorf("no client %q: give own or go-redis", c.Client)
+	case !isConsistency(c.Consistency):
+		return fmt.Errorf("no consistency %q: give linearizable, session, eventual or \"bounded 100\", which is in milliseconds", c.Consistency)
 	}
 	return nil
+}
+
+// isConsistency reports whether the store's command CONSISTENCY takes a text; "" stands for
+// leaving it as it is.
+func isConsistency(text string) bool {
+	words := strings.Fields(strings.ToLower(text))
+	switch {
+	case len(words) == 0:
+		return true
+	case len(words) == 1:
+		return slices.Contains([]string{"linearizable", "session", "eventual"}, words[0])
+	}
+	millis, err := strconv.ParseInt(words[1], 10, 64)
+	return len(words) == 2 && words[0] == "bounded" && err == nil && millis >= 0
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -93,14 +113,22 @@ const lastReplies = time.Second
 // Store puts load on a store and reports what it carried. It fails if no server can
 // be reached; later errors are counted, and connections are made again. When ctx
 // ends before the time, it reports on the time that it had.
-func Store(ctx context.Context, config StoreConfig) (Report, error) {
+func Store(ctx context.Context, config StoreConfig) (report Report, err error) {
 	if err := config.complete(); err != nil {
 		return Report{}, err
 	}
+	pages, err := config.Pages.open(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	defer func() { err = errors.Join(err, pages.close()) }()
 	value := makeValue(&config)
 	workers := make([]*worker, config.Connections)
 	for i := range workers {
-		w := &worker{config: &config, number: i, source: newSource(&config, i, value)}
+		source := newSource(&config, i, value)
+		w := &worker{addresses: config.Addresses, number: i, open: func(ctx context.Context, address string) (batch, error) {
+			return openStore(ctx, &config, address, source)
+		}}
 		workers[i] = w
 		err := w.connect(ctx)
 		defer w.disconnect()
@@ -113,23 +141,29 @@ func Store(ctx context.Context, config StoreConfig) (Report, error) {
 			return Report{}, fmt.Errorf("write the keys to read: %w", err)
 		}
 	}
-	return measure(ctx, &config, workers), nil
+	return Report{Config: config, Figures: measure(ctx, window{config.Warmup, config.Duration, config.PIDs}, workers)}, nil
 }
 
-func measure(ctx context.Context, config *StoreConfig, workers []*worker) Report {
-	begin := time.Now().Add(config.Warmup)
-	ctx, cancel := context.WithDeadline(ctx, begin.Add(config.Duration))
+// window says when to measure, and whose CPU time.
+type window struct {
+	warmup, duration time.Duration
+	pids             []int
+}
+
+func measure(ctx context.Context, config window, workers []*worker) Figures {
+	begin := time.Now().Add(config.warmup)
+	ctx, cancel := context.WithDeadline(ctx, begin.Add(config.duration))
 	defer cancel()
 	var all sync.WaitGroup
 	for _, w := range workers {
-		w.begin, w.end = begin, begin.Add(config.Duration)
+		w.begin, w.end = begin, begin.Add(config.duration)
 		all.Go(func() { w.loop(ctx) })
 	}
 	sleep(ctx, time.Until(begin))
-	before := readUsage(config.PIDs)
+	before := readUsage(config.pids)
 	<-ctx.Done()
-	after := readUsage(config.PIDs)
-	took := max(min(time.Since(begin), config.Duration), 0) // timers may be late
+	after := readUsage(config.pids)
+	took := max(min(time.Since(begin), config.duration), 0) // timers may be late
 	stuck := time.AfterFunc(lastReplies, func() {
 		for _, w := range workers {
 			w.interrupt()
@@ -138,7 +172,7 @@ func measure(ctx context.Context, config *StoreConfig, workers []*worker) Report
 	all.Wait()
 	stuck.Stop()
 
-	report := newReport(*config, took, before, after)
+	report := newFigures(took, before, after)
 	for _, w := range workers {
 		report.add(w)
 	}
@@ -159,10 +193,10 @@ func sleep(ctx context.Context, d time.Duration) {
 // worker is one connection with its goroutine. What it counts belongs to that
 // goroutine until measure has waited for it.
 type worker struct {
-	config     *StoreConfig
+	addresses  []string
 	number     int
 	attempts   int // to connect
-	source     *source
+	open       func(ctx context.Context, address string) (batch, error)
 	begin, end time.Time // of the window
 	latencies  histogram
 	operations uint64
@@ -173,24 +207,26 @@ type worker struct {
 }
 
 func (w *worker) address() string {
-	return w.config.Addresses[(w.number+w.attempts)%len(w.config.Addresses)]
+	return w.addresses[(w.number+w.attempts)%len(w.addresses)]
+}
+
+// openStore connects to a store.
+func openStore(ctx context.Context, config *StoreConfig, address string, source *source) (batch, error) {
+	if config.Client != "go-redis" {
+		return dial(ctx, config, address, source)
+	}
+	k := newCommon(config, address, source)
+	if err := k.client.Ping(ctx).Err(); err != nil {
+		k.close()
+		return nil, err
+	}
+	return k, nil
 }
 
 func (w *worker) connect(ctx context.Context) error {
-	var b batch
-	if w.config.Client == "go-redis" {
-		k := newCommon(w.config, w.address(), w.source)
-		if err := k.client.Ping(ctx).Err(); err != nil {
-			k.close()
-			return err
-		}
-		b = k
-	} else {
-		k, err := dial(ctx, w.config, w.address(), w.source)
-		if err != nil {
-			return err
-		}
-		b = k
+	b, err := w.open(ctx, w.address())
+	if err != nil {
+		return err
 	}
 	w.mu.Lock()
 	w.batch = b

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -329,12 +330,19 @@ func TestConfigIsChecked(t *testing.T) {
 	for _, bad := range []StoreConfig{
 		{}, {Connections: -1}, {Connections: 1 << 20}, {Pipeline: -1}, {ReadShare: 1.5}, {ValueBytes: 1 << 30},
 		{Keys: -1}, {Command: "eval"}, {Client: "jedis"}, {Duration: -1},
+		{ValueBytes: 16 << 20}, {Consistency: "bounded"}, {Consistency: "bounded x"}, {Consistency: "bounded -1"},
+		{Consistency: "bounded 1 2"}, {Consistency: "session 1"}, {Consistency: "strong"},
 	} {
-		if bad.Connections != 0 || bad.Pipeline != 0 || bad.ReadShare != 0 {
+		if !reflect.DeepEqual(bad, StoreConfig{}) { // without anything, the address is what lacks
 			bad.Addresses = []string{"127.0.0.1:1"}
 		}
 		if err := bad.complete(); err == nil {
 			t.Errorf("%+v was taken", bad)
+		}
+	}
+	for _, level := range []string{"", "linearizable", "SESSION", "eventual", "bounded 0", " Bounded  100 "} {
+		if err := (StoreConfig{Addresses: []string{"a"}, Consistency: level}).Check(); err != nil {
+			t.Errorf("%q: %v", level, err)
 		}
 	}
 	c := StoreConfig{Addresses: []string{"a"}, ReadShare: 0.5}

@@ -13,14 +13,18 @@ import "time"
 // taken out.
 func Bounded(history []Operation) Verdict {
 	v := newVerdict(history)
-	for _, t := range timelines(history) {
+	v.bounded(timelines(history))
+	return v
+}
+
+func (v *Verdict) bounded(all []*timeline) {
+	for _, t := range all {
 		for _, r := range t.reads {
 			if r.Level == LevelBounded && t.family != noFamily {
-				t.boundedRead(&v, r)
+				t.boundedRead(v, r)
 			}
 		}
 	}
-	return v
 }
 
 func (t *timeline) boundedRead(v *Verdict, r event) {

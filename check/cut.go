@@ -64,7 +64,7 @@ func (k *knowledge) isComplete() bool { return !slices.Contains(k.isKnown, false
 func (k *knowledge) forget(events []event) {
 	for _, e := range events {
 		for _, p := range e.parts() {
-			if !p.isRead() {
+			if !p.IsRead() {
 				k.isKnown[k.index[p.Key]] = false
 			}
 		}

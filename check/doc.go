@@ -9,7 +9,21 @@
 //	Eventual      eventual.go  did each weak read see a state that once was?
 //	Bounded       bounded.go   was that state current lately enough?
 //	Session       session.go   did a client never see less than it had seen or changed before?
-//	Replicas      replicas.go  do all copies of a group say the same?
+//	Watches       watches.go   was no transaction carried out although a key that it watched had changed?
+//
+// Queues have operations of their own (queue.go), a recorder (queue_recorder.go) and one
+// judge, Queues, which looks at one message after the other (queue_view.go):
+//
+//	lost, invented     queue_lost.go    is what was accepted given out until it is deleted, and nothing else?
+//	two leases         queue_leases.go  has nobody a message that somebody else has?
+//	stale              queue_stale.go   is a handle good for nothing once somebody else was given the message?
+//	deleted, purged    queue_gone.go    does what was removed stay away?
+//	order              queue_order.go   is a message group given out one after the other?
+//	sent twice         queue_once.go    does a deduplication id make one message?
+//	early              queue_early.go   does nothing come before its delay is over?
+//	counts, dead       queue_dead.go    is a message dead after as many receives as it should be?
+//	tally              queue_tally.go   does a queue count what it has?
+//	rate and others    queue_flow.go    is no more given out, leased or kept than its queue says?
 //
 // The three outcomes are the heart of it. An operation with a Known outcome took
 // effect between its beginning and its end. One whose outcome is Unknown may have
@@ -27,6 +41,8 @@
 // No checker accuses wrongly: where two explanations are possible, the better one is
 // taken. What each can not see for that reason is in its comment. The other way round,
 // it refuses to call a history good that it could not finish checking.
+//
+// What was found is kept as files by Finding (keep.go).
 //
 // The package knows nothing of Flotilla, starts no goroutine but Porcupine's, and
 // reads no clock but to keep to the time that it is given: it serves a simulator with

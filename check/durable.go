@@ -86,20 +86,19 @@ func (t *timeline) durableRegister(v *Verdict, end Final) {
 	}
 	switch {
 	case end.Found && !isKnown:
-		v.fault("key %q: at the end %s, which nobody wrote: %s", t.key, there, t.nobody(end.Value))
+		v.fault("key %q: at the end %s, which nobody wrote: %s\n%s", t.key, there, t.nobody(end.Value), v.ending(t.all, end.Value))
 	default:
 		v.lost(t, t.changes[newest], there)
 	}
 }
 
-// isReplaced reports whether another change surely happened after one.
+// isReplaced reports whether another change surely happened after one: by when they were
+// asked for and answered, not by what was read between, since a read may be stale, and then
+// nothing is lost.
 func (t *timeline) isReplaced(i int) bool {
-	for j, other := range t.changes {
-		if other.happened() && t.precedes(i, j) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(t.changes, func(other event) bool {
+		return other.happened() && t.changes[i].mustPrecede(other.Begin)
+	})
 }
 
 // durableCounter: the total is that of all acknowledged additions and of some of
@@ -119,11 +118,15 @@ func (t *timeline) durableCounter(v *Verdict, end Final) {
 			high += max(c.Number, 0)
 		}
 	}
-	if isGrowing {
-		low = max(low, t.leastTold())
+	if told := t.leastTold(); isGrowing && told > high {
+		v.fault("key %q: the count at the end is %d; clients were told that it is at least %d, and asked for no more than %d\n%s",
+			t.key, end.Total, told, high, v.ending(t.all))
+		return
+	} else if isGrowing {
+		low = max(low, told)
 	}
 	if end.Total < low || end.Total > high {
-		v.fault("key %q: the count at the end is %d; what was acknowledged makes it %d to %d", t.key, end.Total, low, high)
+		v.fault("key %q: the count at the end is %d; what was acknowledged makes it %d to %d\n%s", t.key, end.Total, low, high, v.ending(t.all))
 	}
 }
 
@@ -181,7 +184,7 @@ func (t *timeline) durableSet(v *Verdict, end Final) {
 	for _, value := range end.Values {
 		switch from := t.sources[value]; {
 		case len(from) == 0:
-			v.fault("key %q: %q is there, which was refused or never asked for", t.key, value)
+			v.fault("key %q: %q is there, which was refused or never asked for\n%s", t.key, value, v.ending(t.all, value))
 		case !slices.ContainsFunc(from, func(i int) bool { return !t.isUndone(t.changes[i], Remove, Delete) }):
 			v.fault("key %q: %q is there, which was removed after all that inserted it\n%s", t.key, value,
 				v.window(t.all, t.changes[from[0]].Operation, never))

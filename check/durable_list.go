@@ -27,13 +27,14 @@ func (t *timeline) durableList(v *Verdict, end Final) {
 			possible -= popped[value]
 		}
 		if there[value] > max(possible, 0) {
-			v.fault("key %q: %q is there %d times, and can be %d times at most", t.key, value, there[value], max(possible, 0))
+			v.fault("key %q: %q is there %d times, and can be %d times at most\n%s", t.key, value, there[value], max(possible, 0),
+				v.ending(t.all, value))
 			there[value] = 0 // say it once
 		}
 	}
 	t.missingElements(v, end, popped, unanswered)
-	if reason := t.disorder(end.Values); reason != "" {
-		v.fault("key %q: at the end, %s", t.key, reason)
+	if reason, pair := t.disorder(end.Values); reason != "" {
+		v.fault("key %q: at the end, %s\n%s", t.key, reason, v.ending(t.all, pair...))
 	}
 }
 

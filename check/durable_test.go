@@ -1,6 +1,9 @@
 package check
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestDurableJudgesWhatIsLeft(t *testing.T) {
 	tests := []struct {
@@ -16,12 +19,14 @@ func TestDurableJudgesWhatIsLeft(t *testing.T) {
 		{"refused write is there", []Operation{with(Refused, known(1, 1, 2, write("a")))}, Final{Found: true, Value: "a"}, "nobody wrote"},
 		{"write is gone", []Operation{known(1, 1, 2, write("a"))}, Final{}, "nothing is there"},
 		{"write is deleted", []Operation{known(1, 1, 2, write("a")), known(1, 3, 4, Operation{Kind: Delete})}, Final{}, ""},
+		{"a stale read is no lost delete", []Operation{known(1, 0, 10, write("a")), known(1, 20, 30, Operation{Kind: Delete}), known(2, 40, 50, read("a"))}, Final{}, ""},
 		{"deleted write is back", []Operation{known(1, 1, 2, write("a")), known(1, 3, 4, Operation{Kind: Delete})}, Final{Found: true, Value: "a"}, "lost"},
 		{"swap is there", []Operation{known(1, 1, 2, write("a")), known(1, 3, 4, swap("a", "b"))}, Final{Found: true, Value: "b"}, ""},
 		{"swap is lost", []Operation{known(1, 1, 2, write("a")), known(1, 3, 4, swap("a", "b"))}, Final{Found: true, Value: "a"}, "lost"},
 		{"count is right", []Operation{known(1, 1, 2, add(2, 2)), with(Unknown, known(1, 3, 4, add(1, 0)))}, Final{Total: 3}, ""},
 		{"count is too low", []Operation{known(1, 1, 2, add(2, 2))}, Final{Total: 1}, "makes it 2 to 2"},
 		{"count is too high", []Operation{known(1, 1, 2, add(2, 2)), with(Refused, known(1, 3, 4, add(1, 0)))}, Final{Total: 3}, "makes it 2 to 2"},
+		{"clients were told of more than was asked for", []Operation{known(1, 1, 2, add(1, 4))}, Final{Total: 1}, "told that it is at least 4, and asked for no more than 1"},
 		{"members are there", []Operation{known(1, 1, 2, insert("a")), with(Unknown, known(1, 1, 2, insert("b")))}, Final{Values: []string{"b", "a"}}, ""},
 		{"member is lost", []Operation{known(1, 1, 2, insert("a"))}, Final{}, "lost"},
 		{"member was removed", []Operation{known(1, 1, 2, insert("a")), with(Unknown, known(1, 3, 4, remove("a")))}, Final{}, ""},
@@ -46,7 +51,15 @@ func TestDurableJudgesWhatIsLeft(t *testing.T) {
 		{"member was refused", []Operation{with(Refused, known(1, 1, 2, insert("a")))}, Final{Values: []string{"a"}}, "refused or never asked for"},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) { expect(t, Durable(test.history, map[string]Final{"k": test.final}), test.fault) })
+		t.Run(test.name, func(t *testing.T) {
+			v := Durable(test.history, map[string]Final{"k": test.final})
+			expect(t, v, test.fault)
+			for _, fault := range v.Faults {
+				if !strings.Contains(fault, "\n   client") && !strings.Contains(fault, "\n ▶ client") {
+					t.Errorf("what happened around it is not told: %s", fault)
+				}
+			}
+		})
 	}
 	expect(t, Durable([]Operation{known(1, 1, 2, write("a"))}, nil), "was not read")
 	both := []Operation{known(1, 1, 2, exec(in("a", write("1")), in("b", insert("2"))))}

@@ -12,12 +12,20 @@ import (
 // one that surely came before it.
 //
 // It can not see that a read is old; that is no fault at this level. It does not
-// compare two reads, nor two keys, not even of one transaction. Of a counter
+// compare two reads, but for those of one transaction, which must have been true in one moment
+// (torn.go). Of a counter
 // that goes up and down it only knows the limits. Where two operations store the
 // same value in a key, it takes the one that excuses the read.
 func Eventual(history []Operation) Verdict {
 	v := newVerdict(history)
-	for _, t := range timelines(history) {
+	all := timelines(history)
+	v.eventual(all)
+	v.torn(history, all)
+	return v
+}
+
+func (v *Verdict) eventual(all []*timeline) {
+	for _, t := range all {
 		if t.family == noFamily {
 			v.fault("key %q is used as two different types: the history can not be judged", t.key)
 			continue
@@ -26,20 +34,22 @@ func Eventual(history []Operation) Verdict {
 			if !r.isWeakRead() {
 				continue
 			}
-			if ways, reason := t.possible(&v, r); len(ways) == 0 {
+			if ways, reason := t.possible(v, r); len(ways) == 0 {
 				v.fault("key %q: %s; %s\n%s", t.key, v.describe(r.Operation), reason, v.window(t.all, r.Operation, r.End))
 			}
 		}
 	}
-	return v
 }
 
 // WeakReads decides on all reads that need not be linearizable: Eventual, Bounded
 // and Session together.
 func WeakReads(history []Operation) Verdict {
-	v := Eventual(history)
-	v.Faults = append(v.Faults, Bounded(history).Faults...)
-	v.Faults = append(v.Faults, Session(history).Faults...)
+	v := newVerdict(history)
+	all := timelines(history)
+	v.eventual(all)
+	v.torn(history, all)
+	v.bounded(all)
+	v.session(all)
 	return v
 }
 

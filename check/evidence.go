@@ -45,8 +45,14 @@ func (t *timeline) registerEvidence(r event) (ways []evidence, reason string) {
 			continue
 		}
 		way := evidence{has: []int{i}}
+		from := i
+		if c.Kind == Expire { // it empties what one write had left, and no later one
+			if from = t.source(c.Value); from < 0 {
+				from = i
+			}
+		}
 		for j := range t.changes {
-			if t.precedes(i, j) {
+			if j != i && t.precedes(from, j) {
 				way.lacks = append(way.lacks, j)
 			}
 		}
@@ -146,7 +152,7 @@ func (t *timeline) listEvidence(r event) (ways []evidence, reason string) {
 			return nil, t.nobody(value)
 		}
 	}
-	if reason := t.disorder(r.Values); reason != "" {
+	if reason, _ := t.disorder(r.Values); reason != "" {
 		return nil, reason
 	}
 	mayBeTaken := t.takenUntil(r.End)
@@ -184,13 +190,17 @@ func (t *timeline) takenUntil(until int64) func(value string) bool {
 	return func(value string) bool { return isAny || taken[value] }
 }
 
-// lengthEvidence: a list is not longer than what may have been pushed.
+// lengthEvidence: a list is not longer than what may have been pushed, and not shorter than
+// nothing. How old a length is can not be told where elements are taken out as well.
 func (t *timeline) lengthEvidence(r event) (ways []evidence, reason string) {
 	var pushes int64
 	for _, c := range t.changes {
 		if c.stores() && c.Begin <= r.End {
 			pushes++
 		}
+	}
+	if r.Total < 0 {
+		return nil, "no list has fewer elements than none"
 	}
 	if r.Total > pushes {
 		return nil, fmt.Sprintf("only %d pushes had been asked for", pushes)

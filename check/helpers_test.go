@@ -19,6 +19,10 @@ func with(outcome Outcome, o Operation) Operation {
 func write(value string) Operation { return Operation{Kind: Write, Value: value} }
 func read(value string) Operation  { return Operation{Kind: Read, Value: value, Found: true} }
 func nothing() Operation           { return Operation{Kind: Read} }
+func expiry(begin int64, value string) Operation {
+	return with(Unknown, known(0, begin, begin, Operation{Kind: Expire, Value: value}))
+}
+
 func swap(expect, value string) Operation {
 	return Operation{Kind: CompareAndSet, Expect: expect, Value: value, Changed: true}
 }

@@ -14,6 +14,11 @@ const (
 	Write Kind = "write"
 	// Delete empties a key.
 	Delete Kind = "delete"
+	// Expire empties a register that holds Value, and no other. Nobody asks for it: it
+	// is what a store does once Value has lived as long as it should. Who writes
+	// the history down gives it the earliest time at which it may happen as Begin, and
+	// the outcome Unknown.
+	Expire Kind = "expire"
 	// CompareAndSet stores Value if the register holds Expect; Changed says whether
 	// it did. One that did not says nothing about the register: WATCH and
 	// EXEC also give up when a value was changed and changed back.
@@ -113,21 +118,23 @@ type Operation struct {
 
 	Begin int64 // nanoseconds on one clock for all clients
 	End   int64 // of no meaning if the outcome is Unknown
+
+	isOfStep bool // it is a part of a transaction
 }
 
-// isRead reports whether the operation changes nothing.
-func (o Operation) isRead() bool {
+// IsRead reports whether the operation changes nothing.
+func (o Operation) IsRead() bool {
 	switch o.Kind {
 	case Read, Count, Members, Range, Length:
 		return true
 	case Transaction:
-		return len(o.Guards) == 0 && !slices.ContainsFunc(o.Parts, func(p Operation) bool { return !p.isRead() })
+		return len(o.Guards) == 0 && !slices.ContainsFunc(o.Parts, func(p Operation) bool { return !p.IsRead() })
 	}
 	return false
 }
 
 // isWeakRead reports whether the operation is a read that may see an older state.
-func (o Operation) isWeakRead() bool { return o.Level != LevelLinearizable && o.isRead() }
+func (o Operation) isWeakRead() bool { return o.Level != LevelLinearizable && o.IsRead() }
 
 // stores reports whether the operation puts its Value into its key.
 func (o Operation) stores() bool {
@@ -157,8 +164,8 @@ func (o Operation) parts() []Operation {
 	for i := range all {
 		p := &all[i]
 		p.Client, p.Outcome, p.Begin, p.End = o.Client, o.Outcome, o.Begin, o.End
-		p.Level, p.Age = LevelLinearizable, 0
-		if o.isRead() {
+		p.Level, p.Age, p.isOfStep = LevelLinearizable, 0, true
+		if o.IsRead() {
 			p.Level, p.Age = o.Level, o.Age
 		}
 	}
@@ -200,7 +207,7 @@ func familyOf(kind Kind) family {
 	switch kind {
 	case Delete:
 		return anyFamily
-	case Read, Write, CompareAndSet:
+	case Read, Write, CompareAndSet, Expire:
 		return register
 	case Add, Count:
 		return counter

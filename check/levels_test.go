@@ -64,6 +64,12 @@ func TestEventualReadsSeeWhatOnceWas(t *testing.T) {
 		{"too long a list", []Operation{known(1, 1, 2, push(true, "a", 1)), known(2, 9, 10, eventual(Operation{Kind: Length, Total: 2}))}, "only 1 pushes"},
 		{"a read in a transaction", []Operation{a, known(2, 9, 10, at(LevelEventual, exec(in("k", nothing()), in("j", read("x")))))}, `key "j"`},
 		{"two types", []Operation{a, known(2, 9, 10, eventual(count(1)))}, "two different types"},
+		{"reads of one step", []Operation{known(1, 1, 2, exec(in("j", write("a")), in("k", write("b")))), known(2, 9, 10, at(LevelEventual, exec(in("j", read("a")), in("k", read("b")))))}, ""},
+		{"reads of one step, before it", []Operation{known(1, 1, 2, exec(in("j", write("a")), in("k", write("b")))), known(2, 9, 10, at(LevelEventual, exec(in("j", nothing()), in("k", nothing()))))}, ""},
+		{"half of a step", []Operation{known(1, 1, 2, exec(in("j", write("a")), in("k", write("b")))), known(2, 9, 10, at(LevelEventual, exec(in("j", read("a")), in("k", nothing()))))}, "never so at once"},
+		{"one key newer than the other", []Operation{in("j", known(1, 1, 2, write("a"))), in("k", known(1, 3, 4, write("b"))), known(2, 9, 10, at(LevelEventual, exec(in("j", nothing()), in("k", read("b")))))}, "never so at once"},
+		{"one key newer than the other, both side by side", []Operation{in("j", known(1, 1, 4, write("a"))), in("k", known(3, 3, 4, write("b"))), known(2, 9, 10, at(LevelEventual, exec(in("j", nothing()), in("k", read("b")))))}, ""},
+		{"fewer elements than none", []Operation{known(1, 1, 2, push(true, "a", 1)), known(2, 9, 10, eventual(Operation{Kind: Length, Total: -7}))}, "fewer elements than none"},
 		{"linearizable reads are not for this", []Operation{a, known(2, 9, 10, read("x"))}, ""},
 	})
 }
@@ -123,7 +129,14 @@ func TestSessionsDoNotGoBack(t *testing.T) {
 		{"a set loses a member", []Operation{known(1, 1, 2, insert("a")), known(2, 9, 10, session(members("a"))), known(2, 11, 12, session(members()))}, "went back"},
 		{"own removal", []Operation{known(1, 1, 2, insert("a")), known(2, 3, 4, remove("a")), known(2, 11, 12, session(members("a")))}, `removed "a"`},
 		{"a list loses an element", []Operation{known(1, 1, 2, push(true, "a", 1)), known(2, 9, 10, session(elements("a"))), known(2, 11, 12, session(elements()))}, "went back"},
+		{"an older value's end explains nothing", []Operation{a, b, expiry(5, "a"), known(1, 9, 10, session(nothing()))}, "the session went back"},
+		{"own value's end", []Operation{a, b, expiry(5, "b"), known(1, 9, 10, session(nothing()))}, ""},
 		{"own transaction", []Operation{known(1, 1, 2, exec(in("k", write("a")), in("j", add(1, 1)))), known(1, 9, 10, in("k", session(nothing())))}, "went back"},
+		{"own write to another key of the slot, after this one", []Operation{in("a{s}", known(1, 1, 2, write("a"))), in("b{s}", known(2, 3, 4, write("b"))), in("a{s}", known(2, 9, 10, session(nothing())))}, `client 2 wrote "b" between 0.000000 s and 0.000000 s in b{s}`},
+		{"seen in another key of the slot", []Operation{in("a{s}", known(1, 1, 2, write("a"))), in("b{s}", known(1, 3, 4, write("b"))), in("b{s}", known(2, 9, 10, session(read("b")))), in("a{s}", known(2, 11, 12, session(nothing())))}, "went back"},
+		{"the other key is of another slot", []Operation{in("a{s}", known(1, 1, 2, write("a"))), in("b{t}", known(2, 3, 4, write("b"))), in("a{s}", known(2, 9, 10, session(nothing())))}, ""},
+		{"the other key was changed at the same time", []Operation{in("a{s}", known(1, 1, 4, write("a"))), in("b{s}", known(2, 3, 4, write("b"))), in("a{s}", known(2, 9, 10, session(nothing())))}, ""},
+		{"the other key was seen older than this one", []Operation{in("b{s}", known(1, 1, 2, write("b"))), in("a{s}", known(1, 3, 4, write("a"))), in("b{s}", known(3, 5, 6, read("b"))), in("b{s}", known(2, 9, 10, session(read("b")))), in("a{s}", known(2, 11, 12, session(nothing())))}, ""},
 	})
 }
 

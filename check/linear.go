@@ -3,7 +3,6 @@ package check
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/anishathalye/porcupine"
 )
@@ -15,19 +14,25 @@ import (
 // that transactions are strictly serializable. Weak reads are not
 // looked at, except that what they found had happened.
 //
-// limit is the time for one key, or set of connected keys; running out of it is
-// a fault, too: not checked is not good. Where a fault was found, it may take as long
-// again to find where, and, for the first of a verdict, to make its Picture.
+// steps bounds the search for one key, or set of connected keys: how often an operation
+// may be tried (EnoughSteps, if in doubt). Running out of them is
+// a fault, too: not checked is not good. Where a fault was found, it may take as many
+// again to find where, and, for the first of a verdict, to make its Picture. It is not a
+// time, so that a slow machine comes to the same verdict.
 //
 // It can not see what no answer shows: a change that was lost before anyone looked
 // (let a reader look at every key at the end), or in which order two changes were
 // carried out that nobody looked between.
-func Linearizable(history []Operation, limit time.Duration) Verdict {
-	return linearizable(history, limit, shortestStretch)
+func Linearizable(history []Operation, steps int) Verdict {
+	return linearizable(history, steps, shortestStretch)
 }
 
+// EnoughSteps are half a minute of searching, and a GB or two of memory. The histories of this project's simulator mostly need
+// less than 10,000, and one of some thousand a few million.
+const EnoughSteps = 8_000_000
+
 // linearizable is Linearizable with stretches of a given length.
-func linearizable(history []Operation, limit time.Duration, shortest int) Verdict {
+func linearizable(history []Operation, steps, shortest int) Verdict {
 	v := newVerdict(history)
 	for _, t := range connect(history) {
 		if i := slices.Index(t.families, noFamily); i >= 0 {
@@ -39,28 +44,31 @@ func linearizable(history []Operation, limit time.Duration, shortest int) Verdic
 				len(t.keys), t.keys[0], MaxTogether)
 			continue
 		}
-		v.search(t, limit, shortest)
+		v.search(t, steps, shortest)
 	}
 	return v
 }
 
 // search judges one set of keys, stretch by stretch until the first fault.
-func (v *Verdict) search(t *together, limit time.Duration, shortest int) {
-	deadline := time.Now().Add(limit)
+func (v *Verdict) search(t *together, steps, shortest int) {
+	left := steps
 	events := t.relevant()
 	if len(events) == 0 {
 		return
 	}
+	v.namesKeys = len(t.keys) > 1
+	defer func() { v.namesKeys = false }()
 	for _, s := range cut(t, events, shortest) {
-		switch s.run(deadline) {
+		switch s.run(&left) {
 		case porcupine.Unknown:
-			v.fault("%s: %d operations could not be judged within %v", t.name(), len(events), limit)
+			v.fault("%s: %d operations could not be judged in %d steps", t.name(), len(events), steps)
 			return
 		case porcupine.Illegal:
-			// Whether it is broken is known; where, may take as long once more.
-			broken, culprit := s.firstBroken(time.Now().Add(limit))
+			// Whether it is broken is known; where, may take as many once more.
+			left = steps
+			broken, culprit := s.firstBroken(&left)
 			v.fault("%s: %s\n%s", t.name(), v.explain(t, broken, culprit), v.window(t.all, culprit.Operation, culprit.known()))
-			v.picture(broken, limit)
+			v.picture(broken, steps)
 			return
 		}
 	}

@@ -1,9 +1,11 @@
 package check
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestLinearizableJudgesHistories(t *testing.T) {
@@ -30,6 +32,15 @@ func TestLinearizableJudgesHistories(t *testing.T) {
 		{"two swaps of one value", []Operation{known(1, 1, 2, write("a")), known(1, 3, 8, swap("a", "b")), known(2, 3, 8, swap("a", "c"))}, "changed"},
 		{"unknown swap", []Operation{known(1, 1, 2, write("a")), with(Unknown, known(1, 3, 4, swap("a", "b"))), known(2, 5, 6, read("a")), known(2, 7, 8, read("b"))}, ""},
 		{"delete", []Operation{known(1, 1, 2, write("a")), known(1, 3, 4, Operation{Kind: Delete}), known(2, 5, 6, read("a"))}, "no order explains"},
+		{"expired in its time", []Operation{known(1, 1, 2, write("a")), expiry(5, "a"), known(2, 3, 4, read("a")), known(2, 6, 7, nothing())}, ""},
+		{"not expired yet", []Operation{known(1, 1, 2, write("a")), expiry(5, "a"), known(2, 6, 7, read("a"))}, ""},
+		{"expired too early", []Operation{known(1, 1, 2, write("a")), expiry(5, "a"), known(2, 3, 4, nothing())}, "read nothing"},
+		{"back after it expired", []Operation{known(1, 1, 2, write("a")), expiry(5, "a"), known(2, 6, 7, nothing()), known(2, 8, 9, read("a"))}, "no order explains"},
+		{"expired, and a guard saw it", []Operation{known(1, 1, 2, write("a")), expiry(5, "a"),
+			known(1, 6, 7, watching(exec(in("k", write("b"))), in("k", nothing()))), known(2, 8, 9, read("b"))}, ""},
+		{"a guard saw it too early", []Operation{known(1, 1, 2, write("a")), expiry(8, "a"),
+			known(1, 6, 7, watching(exec(in("k", write("b"))), in("k", nothing()))), known(2, 8, 9, read("b"))}, "read nothing"},
+		{"another value does not expire", []Operation{known(1, 1, 2, write("a")), expiry(5, "a"), known(1, 6, 7, write("b")), known(2, 8, 9, nothing())}, "read nothing"},
 		{"counter", []Operation{known(1, 1, 9, add(1, 2)), known(2, 1, 9, add(1, 1)), known(1, 10, 11, count(2))}, ""},
 		{"counter below zero", []Operation{known(1, 1, 2, add(-3, -3)), known(1, 3, 4, add(1, -2)), known(1, 5, 6, count(-2))}, ""},
 		{"counted twice", []Operation{known(1, 1, 2, add(1, 1)), known(1, 3, 4, add(1, 3))}, "added 1 and got 3"},
@@ -48,7 +59,7 @@ func TestLinearizableJudgesHistories(t *testing.T) {
 		{"two types", []Operation{known(1, 1, 2, insert("a")), known(1, 3, 4, read("a"))}, "two different types"},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) { expect(t, Linearizable(test.history, time.Minute), test.fault) })
+		t.Run(test.name, func(t *testing.T) { expect(t, Linearizable(test.history, EnoughSteps), test.fault) })
 	}
 }
 
@@ -58,7 +69,89 @@ func TestUnknownWritesThatNobodySawCostNothing(t *testing.T) {
 		history = append(history, with(Unknown, known(int(i), i, i, write(strings.Repeat("u", int(i)+1)))))
 	}
 	history = append(history, known(1, 500, 501, write("a")), known(1, 502, 503, read("a")), known(1, 504, 505, read("b")))
-	expect(t, Linearizable(history, 5*time.Second), "no order explains the 3 operations")
+	expect(t, Linearizable(history, EnoughSteps), "no order explains the 3 operations")
+}
+
+// TestRunningOutOfSteps: what was not judged is not good, and says so.
+func TestRunningOutOfSteps(t *testing.T) {
+	history := []Operation{known(1, 1, 9, write("a")), known(2, 1, 9, write("b")), known(3, 10, 11, read("a"))}
+	expect(t, Linearizable(history, 100), "")
+	expect(t, Linearizable(history, 2), "3 operations could not be judged in 2 steps")
+}
+
+// TestValuesThatMayExpireCostLittle: each of many values may have expired whenever it was
+// there, and need not.
+func TestValuesThatMayExpireCostLittle(t *testing.T) {
+	var history []Operation
+	at := int64(1)
+	for i := range 40 {
+		value := fmt.Sprint("v", i)
+		history = append(history, known(1, at, at+1, write(value)), known(2, at+2, at+3, read(value)), expiry(at+3, value))
+		at += 4
+	}
+	history = append(history, known(3, 1, at, write("beside")), known(2, at+1, at+2, nothing()))
+	expect(t, Linearizable(history, EnoughSteps), "")
+	history = append(history, known(2, at+3, at+4, read("v39")))
+	expect(t, Linearizable(history, EnoughSteps), "no order explains")
+}
+
+// TestUnknownWritesThatMayExpireCostLittle: each of many writes may have happened, or not,
+// and its value, which nobody saw, may have expired.
+func TestUnknownWritesThatMayExpireCostLittle(t *testing.T) {
+	history := []Operation{known(1, 1, 2, write("a"))}
+	for i := range int64(40) {
+		value := fmt.Sprint("v", i)
+		history = append(history, with(Unknown, known(int(i), 3+i, 4+i, write(value))), expiry(3+i, value))
+	}
+	history = append(history, known(1, 100, 101, nothing()), known(1, 102, 103, write("b")), known(1, 104, 105, nothing()))
+	expect(t, Linearizable(history, EnoughSteps), "")
+	history = append(history, known(1, 106, 107, read("b")))
+	expect(t, Linearizable(history, EnoughSteps), "no order explains")
+}
+
+// TestValuesThatPassAgreeWithBruteForce tries every order of short histories of one key,
+// in which most writes have an unknown outcome and values that may expire.
+func TestValuesThatPassAgreeWithBruteForce(t *testing.T) {
+	agreesWithBruteForce(t, 6000, 500, func(seed uint64) (history []Operation, want bool) {
+		chance := rand.New(rand.NewPCG(seed, 3))
+		for i := range int64(4) {
+			begin := int64(chance.IntN(12))
+			o := known(int(i), begin, begin+int64(chance.IntN(4)), write(fmt.Sprint("v", i)))
+			if chance.IntN(3) > 0 {
+				o.Outcome = Unknown
+			}
+			if history = append(history, o); chance.IntN(3) > 0 {
+				history = append(history, expiry(begin, o.Value))
+			}
+		}
+		for i := range 3 {
+			begin := int64(chance.IntN(16))
+			o := nothing()
+			if value := chance.IntN(8); value < 4 {
+				o = read(fmt.Sprint("v", value))
+			}
+			history = append(history, known(10+i, begin, begin+int64(chance.IntN(3)), o))
+		}
+		return history, anyOrder(history, "")
+	})
+}
+
+// anyOrder tries every order of a short history of one key.
+func anyOrder(left []Operation, state string) bool {
+	isDone, firstEnd := true, int64(never)
+	for _, o := range left {
+		if o.Outcome == Known {
+			isDone, firstEnd = false, min(firstEnd, o.End)
+		}
+	}
+	for i, o := range left {
+		if fits, next := apply(state, o); !isDone && o.Begin <= firstEnd && fits {
+			if anyOrder(slices.Delete(slices.Clone(left), i, i+1), next) {
+				return true
+			}
+		}
+	}
+	return isDone
 }
 
 func TestUnknownAdditionsCostLittle(t *testing.T) {
@@ -72,11 +165,11 @@ func TestUnknownAdditionsCostLittle(t *testing.T) {
 		total++
 		history = append(history, known(2, 10*i+2, 10*i+3, add(1, total)))
 	}
-	expect(t, Linearizable(history, time.Minute), "")
+	expect(t, Linearizable(history, EnoughSteps), "")
 	history[len(history)-1].Total++ // may be one of those that did not happen yet
-	expect(t, Linearizable(history, time.Minute), "")
+	expect(t, Linearizable(history, EnoughSteps), "")
 	history[len(history)-1].Total += 40
-	expect(t, Linearizable(history, time.Minute), "this answer fits none")
+	expect(t, Linearizable(history, EnoughSteps), "this answer fits none")
 }
 
 func TestListsAreLinearizable(t *testing.T) {
@@ -104,6 +197,6 @@ func TestListsAreLinearizable(t *testing.T) {
 		{"refused push is there", []Operation{with(Refused, known(2, 1, 2, push(true, "u", 0))), known(1, 5, 6, elements("u"))}, `"u" was refused`},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) { expect(t, Linearizable(test.history, time.Minute), test.fault) })
+		t.Run(test.name, func(t *testing.T) { expect(t, Linearizable(test.history, EnoughSteps), test.fault) })
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 // apply carries out an operation on a key that holds state. It reports whether the
 // answer fits, and returns the state after it. An operation that has no answer fits
-// everywhere, unless it is a compare-and-set, which fits where it changes something.
+// everywhere, unless it is a compare-and-set or an expiry, which fit where they change something.
 //
 // A state is a string, so that two can be compared: a register's is "=" and the
 // value, a counter's its decimal digits, a set's its sorted members and a
@@ -33,6 +33,8 @@ func applyRegister(state string, o Operation) (bool, string) {
 		return true, "=" + o.Value
 	case o.Kind == CompareAndSet:
 		return state == "="+o.Expect, "=" + o.Value
+	case o.Kind == Expire:
+		return state == "="+o.Value, ""
 	case o.Found:
 		return state == "="+o.Value, state
 	}

@@ -38,11 +38,11 @@ func (t *timeline) precedes(i, j int) bool {
 	return i != j && t.changes[i].mustPrecede(t.lastCurrent(j))
 }
 
-// disorder says which two elements of a list, from left to right, can not be in
+// disorder says which pair of elements of a list, from left to right, can not be in
 // this order, or nothing. What was pushed right later is further right; what
 // was pushed left later is further left; and what was pushed left is left of what was
 // pushed right, because both ends only ever move away from each other.
-func (t *timeline) disorder(values []string) string {
+func (t *timeline) disorder(values []string) (reason string, pair []string) {
 	// Seen so far, from left to right: the right push that began last, and whether there was any.
 	newestRight, right := int64(math.MinInt64), ""
 	for _, value := range values {
@@ -52,19 +52,19 @@ func (t *timeline) disorder(values []string) string {
 		}
 		c := t.changes[i]
 		switch {
-		case c.Kind == PushLeft && right != "":
-			return fmt.Sprintf("%q was pushed left and is right of %s, which was pushed right", value, right)
+		case c.Kind == PushLeft && newestRight > math.MinInt64:
+			return fmt.Sprintf("%q was pushed left and is right of %q, which was pushed right", value, right), []string{right, value}
 		case c.Kind == PushRight && c.mustPrecede(newestRight):
-			return fmt.Sprintf("%q was pushed right before %s and is right of it", value, right)
+			return fmt.Sprintf("%q was pushed right before %q and is right of it", value, right), []string{right, value}
 		case c.Kind == PushRight && c.Begin > newestRight:
-			newestRight, right = c.Begin, fmt.Sprintf("%q", value)
+			newestRight, right = c.Begin, value
 		}
 	}
 	return t.leftDisorder(values)
 }
 
 // leftDisorder is disorder's half for what was pushed left, from right to left.
-func (t *timeline) leftDisorder(values []string) string {
+func (t *timeline) leftDisorder(values []string) (reason string, pair []string) {
 	newest, left := int64(math.MinInt64), ""
 	for _, value := range slices.Backward(values) {
 		i := t.source(value)
@@ -73,11 +73,11 @@ func (t *timeline) leftDisorder(values []string) string {
 		}
 		c := t.changes[i]
 		if c.mustPrecede(newest) {
-			return fmt.Sprintf("%q was pushed left before %s and is left of it", value, left)
+			return fmt.Sprintf("%q was pushed left before %q and is left of it", value, left), []string{value, left}
 		}
 		if c.Begin > newest {
-			newest, left = c.Begin, fmt.Sprintf("%q", value)
+			newest, left = c.Begin, value
 		}
 	}
-	return ""
+	return "", nil
 }

@@ -3,7 +3,6 @@ package check
 import (
 	"errors"
 	"io"
-	"time"
 
 	"github.com/anishathalye/porcupine"
 )
@@ -28,11 +27,10 @@ func (v Verdict) Picture(w io.Writer) error {
 }
 
 // picture keeps the picture of a search, unless there is one already.
-func (v *Verdict) picture(s *search, limit time.Duration) {
+func (v *Verdict) picture(s *search, steps int) {
 	if v.drawn != nil {
 		return
 	}
-	model := s.model()
-	_, info := porcupine.CheckOperationsVerbose(model, s.operations(), limit)
-	v.drawn = &picture{model: model, info: info}
+	_, info := porcupine.CheckOperationsVerbose(s.bounded(&steps), s.operations(), 0)
+	v.drawn = &picture{model: s.model(), info: info}
 }

@@ -2,15 +2,14 @@ package check
 
 import (
 	"testing"
-	"time"
 )
 
 // judgeAll asks every checker about what a toy cluster did.
 func judgeAll(c *toyCluster, steps int) map[string]Verdict {
 	history := c.run(steps)
 	return map[string]Verdict{
-		"linearizable": linearizable(history, time.Minute, shortestStretch),
-		"cut":          linearizable(history, time.Minute, 1),
+		"linearizable": linearizable(history, EnoughSteps, shortestStretch),
+		"cut":          linearizable(history, EnoughSteps, 1),
 		"durable":      Durable(history, c.final()),
 		"eventual":     Eventual(history),
 		"bounded":      Bounded(history),

@@ -45,10 +45,10 @@ type place struct{ key, value string }
 // then found, has happened: before the first that found it had ended. This holds
 // for reads of any level: what one reads was committed, or the read was wrong.
 func settle(history []Operation) []event {
-	var events []event
+	events := make([]event, 0, len(history))
 	sources := map[place][]int{} // the operations that may have stored it
 	for _, o := range history {
-		if o.Outcome == Refused || o.isAborted() || o.Outcome == Unknown && o.isRead() {
+		if o.Outcome == Refused || o.isAborted() || o.Outcome == Unknown && o.IsRead() {
 			continue
 		}
 		e := event{Operation: o, latest: never}
@@ -86,8 +86,8 @@ type timeline struct {
 	key     string
 	family  family // noFamily if its operations do not agree
 	changes []event
-	reads   []event // answered, of all levels
-	all     []Operation
+	reads   []event          // answered, of all levels
+	all     []Operation      // for explanations
 	sources map[string][]int // which changes may have stored a value
 	current []int64          // see lastCurrent
 }
@@ -102,7 +102,9 @@ func timelines(history []Operation) []*timeline {
 				t = &timeline{key: p.Key, sources: map[string][]int{}}
 				of[p.Key] = t
 			}
-			t.all = append(t.all, p)
+			if o.Kind != Transaction || !o.isAborted() { // a part by itself would look as if it had been done
+				t.all = append(t.all, p)
+			}
 			t.join(familyOf(p.Kind))
 		}
 	}
@@ -134,7 +136,7 @@ func (t *timeline) join(f family) {
 // add takes one event on the key.
 func (t *timeline) add(e event) {
 	switch {
-	case !e.isRead():
+	case !e.IsRead():
 		if e.stores() {
 			t.sources[e.Value] = append(t.sources[e.Value], len(t.changes))
 		}

@@ -99,30 +99,69 @@ func (t *together) name() string {
 // that order without it; left in, each would double the search. Only changes of
 // registers and insertions into sets can be left out: others show without being
 // seen, as a pushed element does in the length of its list.
-func (t *together) relevant() []event {
-	seen, isEmptySeen := map[place]bool{}, map[string]bool{}
+//
+// A value that nobody saw, and that may have expired, can have done one thing more: emptied its
+// key. If it is not known either whether it was written, its expiry stands for both, as a delete
+// that may have happened. All of those are of one class (item), so that n of them are n+1 ways
+// to go, where n writes and n expiries are 3^n.
+func (t *together) relevant() (all []event) {
+	look := t.look()
+	passing := map[place]bool{} // values that nobody saw, and that may have expired
 	for _, e := range t.events {
-		for _, p := range e.parts() {
-			for _, value := range p.soughtValues() {
-				seen[place{p.Key, value}] = true
-			}
-			if f := familyOf(p.Kind); f != anyFamily && f != register || p.Kind == Read && !p.Found {
-				isEmptySeen[p.Key] = true
-			}
+		if at := (place{e.Key, e.Value}); e.Kind == Write && !e.happened() && !look.seen[at] && look.stored[at] == 1 {
+			passing[at] = true
 		}
 	}
 	isSeen := func(p Operation) bool {
+		at := place{p.Key, p.Value}
 		switch p.Kind {
 		case Write, CompareAndSet, Insert:
-			return seen[place{p.Key, p.Value}]
-		case Delete:
-			return isEmptySeen[p.Key]
+			return look.seen[at] || look.expiring[at] && !passing[at]
+		case Delete, Expire:
+			return look.isEmptySeen[p.Key]
 		}
-		return !p.isRead()
+		return !p.IsRead()
 	}
-	return slices.DeleteFunc(slices.Clone(t.events), func(e event) bool {
-		return !e.happened() && !slices.ContainsFunc(e.parts(), isSeen)
-	})
+	for _, e := range t.events {
+		if e.Kind == Expire && passing[place{e.Key, e.Value}] {
+			e.Kind, e.Value = Delete, ""
+		}
+		if e.happened() || slices.ContainsFunc(e.parts(), isSeen) {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// looked is what somebody looked for, or found.
+type looked struct {
+	seen        map[place]bool  // values that were found, or asked for
+	expiring    map[place]bool  // that may have expired
+	stored      map[place]int   // how many operations may have stored them
+	isEmptySeen map[string]bool // keys of which it matters that they may be empty
+}
+
+func (t *together) look() looked {
+	l := looked{map[place]bool{}, map[place]bool{}, map[place]int{}, map[string]bool{}}
+	for _, e := range t.events {
+		for _, p := range e.parts() {
+			at := place{p.Key, p.Value}
+			if p.stores() {
+				l.stored[at]++
+			}
+			if p.Kind == Expire {
+				l.expiring[at] = true
+				continue
+			}
+			for _, value := range p.soughtValues() {
+				l.seen[place{p.Key, value}] = true
+			}
+			if f := familyOf(p.Kind); f != anyFamily && f != register || p.Kind == Read && !p.Found {
+				l.isEmptySeen[p.Key] = true
+			}
+		}
+	}
+	return l
 }
 
 // soughtValues returns the values whose presence may have made a difference to an

@@ -210,7 +210,7 @@ func (c *toyCluster) happen(client *toyClient) {
 	case asked.isWeakRead():
 		c.look(client)
 	case client.outcome == Refused:
-		if !asked.isRead() && c.breaks("refused", 1) {
+		if !asked.IsRead() && c.breaks("refused", 1) {
 			c.change(&asked)
 		}
 	case client.outcome == Unknown && c.chance.IntN(2) == 0:
@@ -232,9 +232,9 @@ func (c *toyCluster) happen(client *toyClient) {
 // change appends a state.
 func (c *toyCluster) change(o *Operation) {
 	next := c.states[len(c.states)-1].clone()
-	if !o.isRead() && o.Kind != CompareAndSet && o.Kind != Transaction && c.breaks("forget", 8) {
+	if !o.IsRead() && o.Kind != CompareAndSet && o.Kind != Transaction && c.breaks("forget", 8) {
 		next.clone().do(o)
-	} else if last := len(o.Parts) - 1; last > 0 && len(o.Guards) == 0 && !o.Parts[last].isRead() && c.breaks("half", 1) {
+	} else if last := len(o.Parts) - 1; last > 0 && len(o.Guards) == 0 && !o.Parts[last].IsRead() && c.breaks("half", 1) {
 		o.Parts, o.Changed = slices.Clone(o.Parts), true
 		for i := range o.Parts[:last] {
 			next.do(&o.Parts[i])
@@ -327,7 +327,7 @@ func (c *toyCluster) ask() Operation {
 		return c.askTransaction()
 	}
 	o := c.askOne()
-	if o.isRead() {
+	if o.IsRead() {
 		o.Level = Level(c.chance.IntN(4))
 		o.Age = 100
 	}
@@ -385,7 +385,7 @@ func (c *toyCluster) askTransaction() Operation {
 		guard := Operation{Key: "r0", Kind: Read}
 		c.states[len(c.states)-1].do(&guard)
 		o.Guards = []Operation{guard}
-	} else if o.isRead() {
+	} else if o.IsRead() {
 		o.Level, o.Age = Level(c.chance.IntN(4)), 100
 	}
 	return o

@@ -3,7 +3,6 @@ package check
 import (
 	"fmt"
 	"testing"
-	"time"
 )
 
 func TestTransactionsAreOneStep(t *testing.T) {
@@ -38,7 +37,7 @@ func TestTransactionsAreOneStep(t *testing.T) {
 		{"two types", []Operation{known(1, 1, 2, both), on("b", 1, 3, 4, add(1, 1))}, `key "b" is used as two different types`},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) { expect(t, Linearizable(test.history, time.Minute), test.fault) })
+		t.Run(test.name, func(t *testing.T) { expect(t, Linearizable(test.history, EnoughSteps), test.fault) })
 	}
 }
 
@@ -53,10 +52,10 @@ func TestOnlySoManyKeysAreConnected(t *testing.T) {
 		from, to := fmt.Sprint(i), fmt.Sprint(i+1)
 		history = append(history, known(1, 2*i, 2*i+1, exec(in(from, Operation{Kind: Delete}), in(to, Operation{Kind: Delete}))))
 	}
-	expect(t, Linearizable(history[1:], time.Minute), "")
-	expect(t, Linearizable(history, time.Minute), "17 keys are connected by transactions")
+	expect(t, Linearizable(history[1:], EnoughSteps), "")
+	expect(t, Linearizable(history, EnoughSteps), "17 keys are connected by transactions")
 	history[4] = with(Refused, history[4]) // it connects nothing
-	expect(t, Linearizable(history, time.Minute), "")
+	expect(t, Linearizable(history, EnoughSteps), "")
 	history[4] = at(LevelEventual, known(1, 8, 9, exec(in("4", nothing()), in("5", nothing()))))
-	expect(t, Linearizable(history, time.Minute), "")
+	expect(t, Linearizable(history, EnoughSteps), "")
 }

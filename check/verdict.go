@@ -12,13 +12,13 @@ type Verdict struct {
 	Operations int // of which something is known
 	Unknown    int // that may have happened
 	Refused    int // that must not have happened
-	Replicas   int // that were compared
 	// Faults say each what broke which rule, and below it, a line each, the
 	// operations around it. Times are seconds since the first operation began.
 	Faults []string
 
-	start int64 // when the first operation began
-	drawn *picture
+	start     int64 // when the first operation began
+	namesKeys bool  // the fault is of more than one key: describe names an operation's
+	drawn     *picture
 }
 
 // OK reports whether nothing was found.
@@ -28,9 +28,6 @@ func (v Verdict) OK() bool { return len(v.Faults) == 0 }
 func (v Verdict) String() string {
 	seen := fmt.Sprintf("%d operations with an answer, %d with unknown outcome, %d refused, on %d keys",
 		v.Operations, v.Unknown, v.Refused, v.Keys)
-	if v.Replicas > 0 {
-		seen = fmt.Sprintf("%d replicas compared", v.Replicas)
-	}
 	if v.OK() {
 		return "good: " + seen
 	}
@@ -55,22 +52,33 @@ func newVerdict(history []Operation) Verdict {
 		for _, p := range o.parts() {
 			keys[p.Key] = true
 		}
-		switch o.Outcome {
-		case Known:
-			v.Operations++
-		case Refused:
-			v.Refused++
-		default:
-			v.Unknown++
+		if o.Kind != Expire { // which nobody asked for
+			v.count(o.Outcome)
 		}
 	}
 	v.Keys = len(keys)
 	return v
 }
 
+// count counts an operation by what is known of it.
+func (v *Verdict) count(o Outcome) {
+	switch o {
+	case Known:
+		v.Operations++
+	case Refused:
+		v.Refused++
+	default:
+		v.Unknown++
+	}
+}
+
 // describe tells an operation in words.
 func (v *Verdict) describe(o Operation) string {
-	text := fmt.Sprintf("client %d %s between %s and %s", o.Client, what(o), v.clock(o.Begin), v.clock(o.End))
+	text := what(o)
+	if v.namesKeys {
+		text = whatAndWhere(o)
+	}
+	text = fmt.Sprintf("client %d %s between %s and %s", o.Client, text, v.clock(o.Begin), v.clock(o.End))
 	switch o.Outcome {
 	case Unknown:
 		return text + ", outcome unknown"

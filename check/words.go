@@ -17,6 +17,14 @@ func what(o Operation) string {
 	return text
 }
 
+// whatAndWhere is what, with the key. A transaction names those of its parts anyway.
+func whatAndWhere(o Operation) string {
+	if o.Kind == Transaction {
+		return what(o)
+	}
+	return fmt.Sprintf("%s (key %q)", what(o), o.Key)
+}
+
 // told is in the words of somebody who was answered.
 func told(o Operation) string {
 	switch o.Kind {
@@ -57,6 +65,8 @@ func asked(o Operation) string {
 		return fmt.Sprintf("wrote %q", o.Value)
 	case Delete:
 		return "deleted it"
+	case Expire:
+		return fmt.Sprintf("expired, if it was %q", o.Value)
 	case CompareAndSet:
 		return fmt.Sprintf("wanted to change %q to %q", o.Expect, o.Value)
 	case Add:

@@ -13,9 +13,9 @@ import (
 // The rules, in order:
 //
 //  1. A leader on a draining or slow node hands over to a replica that is neither.
-//  2. Leaders of groups that own slots, and of the directory, are spread over the
-//     live nodes so that no node could give one to another (perhaps by way of
-//     third nodes) that leads two fewer. This is the optimal semi-matching of
+//  2. Leaders of groups that own slots are spread over the live nodes so that no
+//     node could give one to another (perhaps by way of third nodes) that leads two
+//     fewer. The directory changes so rarely that its leader does not count. This is the optimal semi-matching of
 //     Harvey, Ladner, Lovász & Tamir (2003): found by following the shortest
 //     chains of moves from a busier node to a less busy one.
 //
@@ -55,8 +55,8 @@ type GroupView struct {
 	// Candidates are the nodes that hold a voting copy which is not known to be
 	// far behind, the leader among them.
 	Candidates []flotilla.NodeID
-	// IsCounted is true for groups that own slots and for the directory: only
-	// their leaders have work to do and are worth spreading.
+	// IsCounted is true for groups that own slots: only their leaders have work to do
+	// and are worth spreading.
 	IsCounted bool
 }
 

@@ -104,6 +104,21 @@ func TestGroupsWithoutSlotsDoNotCount(t *testing.T) {
 	}
 }
 
+// TestTheDirectoryDoesNotCount: else whoever leads it would lead one group of data less
+// than others.
+func TestTheDirectoryDoesNotCount(t *testing.T) {
+	_, leader := ready(t)
+	view := leader.node.balanceView()
+	if len(view.Groups) != labGroups+1 {
+		t.Fatalf("the view has %d groups", len(view.Groups))
+	}
+	for _, g := range view.Groups {
+		if g.IsCounted != (g.ID != flotilla.Directory) {
+			t.Errorf("%v is counted: %v", g.ID, g.IsCounted)
+		}
+	}
+}
+
 func TestChainsOfMovesAreFound(t *testing.T) {
 	// n1 leads two groups that only n1 and n2 hold; n3 shares a group with n2 alone.
 	view := BalanceView{Nodes: threeNodes(), Groups: []GroupView{

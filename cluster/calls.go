@@ -93,8 +93,15 @@ func (c *Core) readNow(call *flotilla.Call) bool {
 // look has the machines answer a read's commands from one view.
 func (c *Core) look(call *flotilla.Call, view consensus.View) {
 	mark := view.Mark()
-	v := flotilla.View{Reader: view, Group: call.Group, Index: mark.Index, Time: mark.Time, Now: c.clocks.Wall()}
+	v := flotilla.View{Reader: view, Group: call.Group, Index: mark.Index, Time: mark.Time, Now: c.clocks.Wall(), Charge: call.Charge}
 	call.Replies, call.Index = call.Replies[:0], mark.Index
+	defer func() {
+		if err := view.Err(); err != nil {
+			_ = recover() // what a machine asserts of a state that can not be read is no bug of the machine
+			call.Replies, call.Err = call.Replies[:0], flotilla.Refused(flotilla.Broken, "")
+			c.broken.Store(&err)
+		}
+	}()
 	for _, command := range call.Commands {
 		machine := c.machine(call.Group, command)
 		if machine == nil {
@@ -102,10 +109,6 @@ func (c *Core) look(call *flotilla.Call, view consensus.View) {
 			continue
 		}
 		call.Replies = append(call.Replies, machine.Read(&v, command))
-	}
-	if err := view.Err(); err != nil {
-		call.Replies, call.Err = call.Replies[:0], flotilla.Refused(flotilla.Broken, "")
-		c.broken.Store(&err)
 	}
 }
 

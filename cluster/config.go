@@ -27,10 +27,16 @@ type Config struct {
 	// disk is empty then makes the first copies of its groups. Without it, a node
 	// with an empty disk has lost its data, and asks for new copies.
 	IsBootstrap bool
+	// AsksFirst says that IsBootstrap may be wrong: a node whose disk is empty makes its first
+	// copies only once a majority of Members, itself among them, has said that it knows of no cluster
+	// (first.go). If one knows of it, the disk was lost.
+	AsksFirst bool
 	// Lost are the copies that were found damaged and set aside; ForgetLost is
 	// called when a new copy took a lost one's place. Both may be empty.
 	Lost       []consensus.Replica
 	ForgetLost func(flotilla.GroupID)
+	// Journal is where the node writes down what happens on it; it may be nil.
+	Journal *Journal
 	// Incarnation differs between any two starts of a node.
 	Incarnation uint64
 

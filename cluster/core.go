@@ -172,7 +172,7 @@ func (c *Core) Decode(from flotilla.NodeID, bytes []byte) (*Frame, error) {
 // Stage reads a snapshot that SnapshotJob.Send sent, and stores it aside.
 func (c *Core) Stage(from flotilla.NodeID, header []byte, body io.Reader) (*Frame, error) {
 	in := frameBytes{rest: header}
-	group := in.group()
+	group, stamp := in.group(), in.uvarint()
 	message := &raftpb.Message{}
 	if in.err != nil || proto.Unmarshal(in.rest, message) != nil {
 		return nil, errors.New("the header of the snapshot can not be read")
@@ -181,7 +181,7 @@ func (c *Core) Stage(from flotilla.NodeID, header []byte, body io.Reader) (*Fram
 	if err != nil {
 		return nil, fmt.Errorf("store the snapshot of %v: %w", group, err)
 	}
-	return &Frame{from: from, snapshot: &snapshotItem{staged: staged, message: message}}, nil
+	return &Frame{from: from, stamp: stamp, snapshot: &snapshotItem{staged: staged, message: message}}, nil
 }
 
 // Drop lets go of a frame that no turn will see.
@@ -199,19 +199,20 @@ type SnapshotJob struct {
 	replica flotilla.ReplicaID
 	message *raftpb.Message
 	view    consensus.View
+	stamp   uint64 // of the journal, when it was ordered
 }
 
 // Send streams the snapshot.
 //
-// Its header is the group and the Raft message that it belongs to: group uvarint,
-// then the message as Protocol Buffers have it.
+// Its header is the group and the Raft message that it belongs to: group and the
+// journal's stamp uvarint, then the message as Protocol Buffers have it.
 func (j *SnapshotJob) Send(ctx context.Context, over Transport) error {
 	defer j.view.Close()
 	message, err := proto.Marshal(j.message)
 	if err != nil {
 		return err
 	}
-	header := append(appendUvarints(nil, uint64(j.group)), message...)
+	header := append(appendUvarints(nil, uint64(j.group), j.stamp), message...)
 	return over.SendSnapshot(ctx, j.to, header, func(w io.Writer) error {
 		return errors.Join(consensus.WriteSnapshot(w, j.view), j.view.Err())
 	})
@@ -229,11 +230,20 @@ type RemoteRead struct {
 	item readItem
 }
 
+// maxRemoteReplyBytes bounds each reply to a read that is carried out for another node: it
+// travels in one frame.
+const maxRemoteReplyBytes = 32 << 20
+
 // RemoteCall returns the call that carries out another node's read. If its Err is
 // set, that is the answer already.
 func (c *Core) RemoteCall(r *RemoteRead) *flotilla.Call {
 	call := &flotilla.Call{Group: r.item.group, IsRead: true, IsLong: true, Level: r.item.level, After: r.item.after,
 		MaxAge: r.item.maxAge, Commands: r.item.commands}
+	left := maxRemoteReplyBytes
+	call.Charge = func(bytes int) bool {
+		left -= bytes
+		return left >= 0
+	}
 	if _, ok := c.published.Load().hosted[r.item.group]; !ok {
 		call.Err = flotilla.Refused(flotilla.NotHere, "")
 	}

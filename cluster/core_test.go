@@ -137,6 +137,42 @@ func TestFreshnessOfRoundWithoutReads(t *testing.T) {
 	}
 }
 
+// TestFreshnessCountsFromTheQuestion: how old a copy is counts from when it asked whether it
+// is current, not from when it was told.
+func TestFreshnessCountsFromTheQuestion(t *testing.T) {
+	l, leader := ready(t)
+	n := l.nodes[leader.id%3]
+	l.lag[n.id] = 60 // 120 ms there and back
+	for range 100 {
+		l.step()
+	}
+	asked, isDone := l.now-n.born, false
+	l.ask(n, &flotilla.Call{Group: 1, IsRead: true, Commands: [][]byte{[]byte("La")}}, func(*labCall) { isDone = true })
+	l.run(1000, "the read is answered", func() bool { return isDone })
+	if at := flotilla.Millis(n.node.hosted[1].fresh.at.Load()); at > asked+labTick || l.now-n.born < asked+100 {
+		t.Errorf("asked at %d, answered at %d, and dated %d", asked, l.now-n.born, at)
+	}
+}
+
+// TestFreshnessIsOfAnIndex: a copy that was told that index 10 is current is so once it
+// has applied that, and for as long as whoever reads allows.
+func TestFreshnessIsOfAnIndex(t *testing.T) {
+	var f freshness
+	if f.isWithin(1000, 0, 5) {
+		t.Error("a copy that was told nothing is called current")
+	}
+	f.publish(10, 500)
+	for _, c := range []struct {
+		maxAge, now flotilla.Millis
+		applied     uint64
+		want        bool
+	}{{100, 550, 10, true}, {100, 550, 11, true}, {100, 600, 10, true}, {100, 550, 9, false}, {100, 601, 10, false}, {0, 500, 10, true}} {
+		if got := f.isWithin(c.maxAge, c.now, c.applied); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
 // TestFreshnessIsPublishedInOrder: a time is never paired with an index of before it.
 func TestFreshnessIsPublishedInOrder(t *testing.T) {
 	l, _ := ready(t)
@@ -204,7 +240,8 @@ func TestLostReplicaStaysLost(t *testing.T) {
 	if n.node.hosted[9] != nil {
 		t.Fatal("a copy was made before its leader had told which ids are free")
 	}
-	n.node.receive(&Frame{from: leader.id, hello: &hello{hasRoom: true, leads: []leadership{{group: 9, term: 1, next: damaged + 1}}}})
+	n.node.receive(&Frame{from: leader.id, hello: &hello{hasRoom: true, stamp: 1 << 40, incarnation: l.lives,
+		leads: []leadership{{group: 9, term: 1, next: damaged + 1}}}})
 	n.node.receive(fresh)
 	if n.node.hosted[9] == nil {
 		t.Fatal("the copy that takes its place was not made")
@@ -287,13 +324,15 @@ func exampleFrame() []byte {
 	b := appendRaftItem(nil, 3, &raftpb.Message{Type: raftpb.MsgHeartbeat.Enum()})
 	b = appendParcelItem(b, 1, []byte("parcel"))
 	b = appendOutcomeItem(b, 1, &consensus.Outcome{Origin: 1, Session: 2, First: 3, Status: consensus.Applied, Replies: []byte("x")})
-	b = appendHello(b, &hello{directory: 5, isDraining: true, syncMicros: 9, leads: []leadership{{1, 2, 1001, 7}}, lost: []lostReplica{{3, 1001}}, knows: []commitment{{4, 17, 3}}})
+	b = appendHello(b, &hello{directory: 5, isDraining: true, syncMicros: 9, leads: []leadership{{1, 2, 1001, 7}}, lost: []lostReplica{{3, 1001}}, knows: []commitment{{4, 17, 3}},
+		incarnation: 1 << 60, unheard: []flotilla.NodeID{3, 300}, hearings: []hearing{{node: 3, incarnation: 6, stamp: 7, unheard: []flotilla.NodeID{1}}, {node: 4}}})
 	b = appendLengthAnd(append(b, itemDirectory), []byte("directory"))
 	b = appendReadItem(b, &readItem{id: 7, group: 1, level: flotilla.Session, after: 8, maxAge: 9, commands: [][]byte{[]byte("get"), {}}})
 	b = appendAnswerItem(b, &answerItem{id: 7, reason: "busy", index: 3, replies: [][]byte{[]byte("a")}})
 	b = appendBroadcastItem(b, 's', []byte("message"))
 	b = appendUvarints(append(b, itemAskCopies), 300)
-	return appendCopiesItem(b, &copiesItem{group: 300, matches: []uint64{1, 1 << 40}})
+	b = appendCopiesItem(b, &copiesItem{group: 300, matches: []uint64{1, 1 << 40}})
+	return appendRelayItem(b, &relayItem{to: 3, toLife: 1 << 60, from: 1, fromLife: 2, left: 3, frame: []byte("frame")})
 }
 
 // encode writes a decoded frame again, its items in the order of their fields.
@@ -327,6 +366,9 @@ func (f *Frame) encode() (b []byte) {
 	}
 	for _, i := range f.copies {
 		b = appendCopiesItem(b, &i)
+	}
+	for _, i := range f.relays {
+		b = appendRelayItem(b, &i)
 	}
 	return b
 }

@@ -27,6 +27,7 @@ type Member struct {
 	Host       string // where clients reach it
 	StorePort  int
 	HTTPPort   int
+	QueuePort  int    // 0 where the queue is not served
 	PeerAddr   string // host:port, node to node
 	Weight     uint32 // its share of copies, compared with other nodes; 100 is usual, 0 is none
 	IsDraining bool   // it shall lead nothing and get no new copies

@@ -18,7 +18,7 @@ var errBadDirectory = errors.New("directory: bytes can not be read")
 // Encode returns the directory as bytes, always the same for the same picture:
 //
 //	format:1 | version | count, node... | count, group... | slots | count, (name, value)...
-//	node:  id | host | storePort | httpPort | peerAddr | weight | flags (1 = draining)
+//	node:  id | host | storePort | httpPort | peerAddr | weight | flags (1 = draining, 2 = a port follows) | [queuePort]
 //	group: id | count, (node, replica id)...
 //	slots: count of runs, (length, group)...  their lengths make 16384
 //
@@ -69,10 +69,19 @@ func appendNode(out []byte, n Member) []byte {
 	out = binary.AppendUvarint(out, uint64(n.Weight))
 	flags := uint64(0)
 	if n.IsDraining {
-		flags = 1
+		flags |= nodeDrains
 	}
-	return binary.AppendUvarint(out, flags)
+	if n.QueuePort == 0 {
+		return binary.AppendUvarint(out, flags)
+	}
+	return binary.AppendUvarint(binary.AppendUvarint(out, flags|nodeHasQueue), uint64(n.QueuePort))
 }
+
+// The flags of a node.
+const (
+	nodeDrains   = 1
+	nodeHasQueue = 2
+)
 
 func appendGroup(out []byte, g Group) []byte {
 	out = binary.AppendUvarint(out, uint64(g.ID))
@@ -151,15 +160,23 @@ func (in *directoryBytes) text(limit uint64) string {
 }
 
 func (in *directoryBytes) node() Member {
-	return Member{
-		ID:         flotilla.NodeID(in.uvarint()),
-		Host:       in.text(maxAddressBytes),
-		StorePort:  int(in.upTo(65535)),
-		HTTPPort:   int(in.upTo(65535)),
-		PeerAddr:   in.text(maxAddressBytes),
-		Weight:     uint32(in.upTo(maxDirectoryWeight)),
-		IsDraining: in.upTo(1) == 1,
+	m := Member{
+		ID:        flotilla.NodeID(in.uvarint()),
+		Host:      in.text(maxAddressBytes),
+		StorePort: int(in.upTo(65535)),
+		HTTPPort:  int(in.upTo(65535)),
+		PeerAddr:  in.text(maxAddressBytes),
+		Weight:    uint32(in.upTo(maxDirectoryWeight)),
 	}
+	flags := in.upTo(nodeDrains | nodeHasQueue)
+	m.IsDraining = flags&nodeDrains != 0
+	if flags&nodeHasQueue == 0 {
+		return m
+	}
+	if m.QueuePort = int(in.upTo(65535)); m.QueuePort == 0 {
+		in.fail() // it has one way to be written
+	}
+	return m
 }
 
 func (in *directoryBytes) groupID() flotilla.GroupID {

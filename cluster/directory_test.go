@@ -57,6 +57,7 @@ func firstOfThree() *Directory {
 	nodes := equalNodes(3)
 	for i := range nodes {
 		nodes[i].Host, nodes[i].PeerAddr, nodes[i].StorePort = "127.0.0.1", "127.0.0.1:7001", 6379+i
+		nodes[i].QueuePort = i * 9324 // the first has none
 	}
 	return firstDirectory(nodes, 4, 3, map[string]string{"store.maxkeys": "7"})
 }

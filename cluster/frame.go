@@ -24,6 +24,10 @@ import (
 //	'b' system u8 | message: length uvarint, bytes         a broadcast
 //	'w' group uvarint                                      which followers have how much?
 //	'm' group uvarint | count, match indexes uvarint...    the leader's answer
+//	'v' relay, see appendRelayItem                         a frame by way of others (relay.go)
+//	't' stamp uvarint                                      what the sender wrote down came before (journal.go)
+//	'e' group, index, term uvarint                         an entry of this frame is followed (trace.go)
+//	'c' group uvarint                                      a parcel of this frame has a write that is followed
 const (
 	itemRaft      = 'r'
 	itemParcel    = 'p'
@@ -35,6 +39,10 @@ const (
 	itemBroadcast = 'b'
 	itemAskCopies = 'w'
 	itemCopies    = 'm'
+	itemRelay     = 'v'
+	itemStamp     = 't'
+	itemEntryMark = 'e'
+	itemCallMark  = 'c'
 )
 
 // errFrame says that a frame can not be read; the rest of it is dropped.
@@ -53,6 +61,11 @@ type Frame struct {
 	broadcasts []broadcastItem
 	askCopies  []flotilla.GroupID
 	copies     []copiesItem
+	relays     []relayItem
+	stamp      uint64 // 0: none
+	entryMarks []entryMark
+	callMarks  []flotilla.GroupID
+	isRelayed  bool          // it came by way of others; never on the wire
 	snapshot   *snapshotItem // a received snapshot; never on the wire
 }
 
@@ -98,6 +111,14 @@ type copiesItem struct {
 	matches []uint64
 }
 
+// relayItem is a frame for a node that does not hear the one that made it.
+type relayItem struct {
+	to, from         flotilla.NodeID
+	toLife, fromLife uint64 // their incarnations
+	left             uint64 // how many nodes may still pass it on
+	frame            []byte
+}
+
 type snapshotItem struct {
 	staged  consensus.Staged
 	message *raftpb.Message
@@ -108,14 +129,22 @@ type hello struct {
 	directory  uint64 // version that the node has
 	isDraining bool
 	hasRoom    bool
-	syncMicros uint64        // how long its disk takes for one synced write, smoothed
-	rttMillis  uint64        // there and back to the nearest other node, smoothed
-	stamp      uint64        // the sender's monotonic clock
-	echo       uint64        // the newest stamp of the receiver that the sender has
-	held       uint64        // milliseconds that it has had it; with echo 0 there is none
-	leads      []leadership  // groups that it leads
-	lost       []lostReplica // copies that it lost and wants replaced
-	knows      []commitment  // of groups of which it knows no leader
+	// knowsCluster says that the sender has seen the cluster do anything (first.go).
+	knowsCluster bool
+	isLossy      bool   // much is lost on all links to the sender (loss.go)
+	syncMicros   uint64 // how long its disk takes for one synced write, smoothed
+	rttMillis    uint64 // there and back to the nearest other node, smoothed
+	stamp        uint64 // the sender's monotonic clock
+	echo         uint64 // the newest stamp of the receiver that the sender has
+	held         uint64 // milliseconds that it has had it; with echo 0 there is none
+	// incarnation is the sender's, unheard are the nodes that it does not hear, and
+	// hearings what some of those said that the receiver does not hear (relay.go).
+	incarnation uint64
+	unheard     []flotilla.NodeID
+	hearings    []hearing
+	leads       []leadership  // groups that it leads
+	lost        []lostReplica // copies that it lost and wants replaced
+	knows       []commitment  // of groups of which it knows no leader
 }
 
 type leadership struct {
@@ -189,10 +218,18 @@ func appendCopiesItem(b []byte, c *copiesItem) []byte {
 	return appendUvarints(b, c.matches...)
 }
 
-// appendHello: directory version, flags (1 draining, 2 room), sync micros, round
-// trip millis, stamp, echo, held, then three lists (count, then items): group, term,
+// appendRelayItem: to, its incarnation, from, its incarnation, how many nodes may still
+// pass it on, all uvarint, then the frame: length uvarint, bytes.
+func appendRelayItem(b []byte, r *relayItem) []byte {
+	b = appendUvarints(append(b, itemRelay), uint64(r.to), r.toLife, uint64(r.from), r.fromLife, r.left)
+	return appendLengthAnd(b, r.frame)
+}
+
+// appendHello: directory version, flags (1 draining, 2 room, 4 knows the cluster, 8 lossy), sync micros, round
+// trip millis, stamp, echo, held, incarnation, then lists (count, then items): group, term,
 // next replica id and needed log of what is led, group and replica lost, group, index
-// and term of what is committed.
+// and term of what is committed, nodes that are not heard, and the last words of
+// other nodes: node, incarnation, stamp, and a list of nodes that it does not hear.
 func appendHello(b []byte, h *hello) []byte {
 	flags := uint64(0)
 	if h.isDraining {
@@ -201,7 +238,13 @@ func appendHello(b []byte, h *hello) []byte {
 	if h.hasRoom {
 		flags |= 2
 	}
-	b = appendUvarints(append(b, itemHello), h.directory, flags, h.syncMicros, h.rttMillis, h.stamp, h.echo, h.held, uint64(len(h.leads)))
+	if h.knowsCluster {
+		flags |= 4
+	}
+	if h.isLossy {
+		flags |= 8
+	}
+	b = appendUvarints(append(b, itemHello), h.directory, flags, h.syncMicros, h.rttMillis, h.stamp, h.echo, h.held, h.incarnation, uint64(len(h.leads)))
 	for _, l := range h.leads {
 		b = appendUvarints(b, uint64(l.group), l.term, uint64(l.next), l.needed)
 	}
@@ -212,6 +255,19 @@ func appendHello(b []byte, h *hello) []byte {
 	b = appendUvarints(b, uint64(len(h.knows)))
 	for _, k := range h.knows {
 		b = appendUvarints(b, uint64(k.group), k.index, k.term)
+	}
+	b = appendUvarints(appendNodes(b, h.unheard), uint64(len(h.hearings)))
+	for i := range h.hearings {
+		w := &h.hearings[i]
+		b = appendNodes(appendUvarints(b, uint64(w.node), w.incarnation, w.stamp), w.unheard)
+	}
+	return b
+}
+
+func appendNodes(b []byte, nodes []flotilla.NodeID) []byte {
+	b = appendUvarints(b, uint64(len(nodes)))
+	for _, id := range nodes {
+		b = appendUvarints(b, uint64(id))
 	}
 	return b
 }
@@ -262,6 +318,11 @@ func (in *frameBytes) item(f *Frame, kind byte) {
 	case itemCopies:
 		c := copiesItem{group: in.group(), matches: in.uvarints()}
 		f.copies = append(f.copies, c)
+	case itemRelay:
+		r := relayItem{to: in.node(), toLife: in.uvarint(), from: in.node(), fromLife: in.uvarint(), left: in.uvarint(), frame: in.copied()}
+		f.relays = append(f.relays, r)
+	case itemStamp, itemEntryMark, itemCallMark:
+		in.mark(f, kind)
 	default:
 		in.fail()
 	}
@@ -289,6 +350,26 @@ func (f *Frame) dropLast(kind byte) {
 		f.askCopies = f.askCopies[:len(f.askCopies)-1]
 	case itemCopies:
 		f.copies = f.copies[:len(f.copies)-1]
+	case itemRelay:
+		f.relays = f.relays[:len(f.relays)-1]
+	}
+}
+
+// mark reads an item about what is noted; one that can not be read to its end is none.
+func (in *frameBytes) mark(f *Frame, kind byte) {
+	switch kind {
+	case itemStamp:
+		if stamp := in.uvarint(); in.err == nil {
+			f.stamp = max(f.stamp, stamp)
+		}
+	case itemEntryMark:
+		if m := (entryMark{group: in.group(), index: in.uvarint(), term: in.uvarint()}); in.err == nil {
+			f.entryMarks = append(f.entryMarks, m)
+		}
+	case itemCallMark:
+		if g := in.group(); in.err == nil {
+			f.callMarks = append(f.callMarks, g)
+		}
 	}
 }
 
@@ -317,9 +398,10 @@ func (in *frameBytes) outcome(f *Frame) {
 func (in *frameBytes) hello() *hello {
 	h := &hello{directory: in.uvarint()}
 	flags := in.uvarint()
-	h.isDraining, h.hasRoom = flags&1 != 0, flags&2 != 0
+	h.isDraining, h.hasRoom, h.knowsCluster = flags&1 != 0, flags&2 != 0, flags&4 != 0
+	h.isLossy = flags&8 != 0
 	h.syncMicros, h.rttMillis = in.uvarint(), in.uvarint()
-	h.stamp, h.echo, h.held = in.uvarint(), in.uvarint(), in.uvarint()
+	h.stamp, h.echo, h.held, h.incarnation = in.uvarint(), in.uvarint(), in.uvarint(), in.uvarint()
 	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
 		h.leads = append(h.leads, leadership{group: in.group(), term: in.uvarint(), next: flotilla.ReplicaID(in.uvarint()),
 			needed: in.uvarint()})
@@ -329,6 +411,10 @@ func (in *frameBytes) hello() *hello {
 	}
 	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
 		h.knows = append(h.knows, commitment{group: in.group(), index: in.uvarint(), term: in.uvarint()})
+	}
+	h.unheard = in.nodes()
+	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
+		h.hearings = append(h.hearings, hearing{node: in.node(), incarnation: in.uvarint(), stamp: in.uvarint(), unheard: in.nodes()})
 	}
 	return h
 }
@@ -356,6 +442,16 @@ func (in *frameBytes) uvarint() uint64 {
 }
 
 func (in *frameBytes) group() flotilla.GroupID { return flotilla.GroupID(in.uvarint()) }
+
+func (in *frameBytes) node() flotilla.NodeID { return flotilla.NodeID(in.uvarint()) }
+
+func (in *frameBytes) nodes() []flotilla.NodeID {
+	var all []flotilla.NodeID
+	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
+		all = append(all, in.node())
+	}
+	return all
+}
 
 // shared returns a length-prefixed piece that shares memory with the frame.
 func (in *frameBytes) shared() []byte {

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -128,50 +129,43 @@ func (t *topics) hear(system flotilla.System, from flotilla.NodeID, message []by
 	}
 }
 
-// listeners is a list that is read in every turn and seldom changed: a change
-// makes a new one.
+// listeners are read in every turn and seldom changed: a change makes a new map.
 type listeners[F any] struct {
-	mu      sync.Mutex // held by those who change the list
-	current atomic.Pointer[[]listener[F]]
+	mu      sync.Mutex // held by those who change it
+	current atomic.Pointer[map[flotilla.System][]listener[F]]
 }
 
 type listener[F any] struct {
-	system  flotilla.System
 	deliver F
 	id      *byte
 }
 
 func (l *listeners[F]) add(system flotilla.System, deliver F) (cancel func()) {
-	added := listener[F]{system: system, deliver: deliver, id: new(byte)}
-	l.change(func(all []listener[F]) []listener[F] { return append(all, added) })
+	added := listener[F]{deliver: deliver, id: new(byte)}
+	l.change(system, func(some []listener[F]) []listener[F] { return append(some, added) })
 	return func() {
-		l.change(func(all []listener[F]) []listener[F] {
-			return slices.DeleteFunc(all, func(x listener[F]) bool { return x.id == added.id })
+		l.change(system, func(some []listener[F]) []listener[F] {
+			return slices.DeleteFunc(some, func(x listener[F]) bool { return x.id == added.id })
 		})
 	}
 }
 
-func (l *listeners[F]) change(edit func([]listener[F]) []listener[F]) {
+// change edits a copy of those who listen to a system.
+func (l *listeners[F]) change(system flotilla.System, edit func([]listener[F]) []listener[F]) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var all []listener[F]
+	all := map[flotilla.System][]listener[F]{}
 	if old := l.current.Load(); old != nil {
-		all = slices.Clone(*old)
+		maps.Copy(all, *old)
 	}
-	all = edit(all)
+	all[system] = edit(slices.Clone(all[system]))
 	l.current.Store(&all)
 }
 
-// of returns those who listen to a system. With one system in use it does not copy.
+// of returns those who listen to a system.
 func (l *listeners[F]) of(system flotilla.System) []listener[F] {
-	all := l.current.Load()
-	if all == nil {
-		return nil
+	if all := l.current.Load(); all != nil {
+		return (*all)[system]
 	}
-	for _, x := range *all {
-		if x.system != system {
-			return slices.DeleteFunc(slices.Clone(*all), func(x listener[F]) bool { return x.system != system })
-		}
-	}
-	return *all
+	return nil
 }

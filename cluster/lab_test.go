@@ -20,24 +20,26 @@ import (
 	"flotilla/store"
 )
 
-// lab is three nodes on one goroutine: their clocks, network and disks are values
+// lab is some nodes on one goroutine: their clocks, network and disks are values
 // here, and the same seed gives the same life, message by message. It drives Cores,
 // and looks into their Nodes. Package sim does the hunting; this is for tests that
 // need a certain moment.
 type lab struct {
-	t     *testing.T
-	rand  *rand.Rand
-	trace hash.Hash64
-	now   flotilla.Millis
-	nodes []*labNode
-	air   []labFrame // on their way
-	sent  uint64     // frames, ever
-	lives uint64
-	cut   map[[2]flotilla.NodeID]bool // from, to
+	t      *testing.T
+	groups int
+	rand   *rand.Rand
+	trace  hash.Hash64
+	now    flotilla.Millis
+	nodes  []*labNode
+	air    []labFrame // on their way
+	sent   uint64     // frames, ever
+	lives  uint64
+	cut    map[[2]flotilla.NodeID]bool // from, to
 	// Of a hundred frames so many are lost or come twice; all are late by up to so much.
 	dropped, doubled int
 	delay            int
 	lag              map[flotilla.NodeID]flotilla.Millis // how much later each frame to or from a node comes
+	asksFirst        bool                                // of nodes that are started from now on
 	asked            []*labCall                          // not answered yet, in order
 }
 
@@ -76,18 +78,22 @@ const (
 	labStep    flotilla.Millis = 2
 	labTick    flotilla.Millis = 20
 	systemLab  flotilla.System = 'L'
-	labGroups                  = 2
+	labGroups                  = 3
 	labStarted flotilla.Millis = 1_700_000_000_000
 )
 
-func newLab(t *testing.T, seed uint64) *lab {
+func newLab(t *testing.T, seed uint64) *lab { return newLabOf(t, seed, 3, labGroups) }
+
+func newLabOf(t *testing.T, seed uint64, nodes, groups int) *lab {
 	cryptotest.SetGlobalRandom(t, seed)
-	l := &lab{t: t, rand: rand.New(rand.NewPCG(seed, 7)), trace: fnv.New64a(), cut: map[[2]flotilla.NodeID]bool{}, delay: 3,
+	l := &lab{t: t, groups: groups, rand: rand.New(rand.NewPCG(seed, 7)), trace: fnv.New64a(), cut: map[[2]flotilla.NodeID]bool{}, delay: 3,
 		lag: map[flotilla.NodeID]flotilla.Millis{}}
-	for i := range 3 {
+	for i := range nodes {
 		n := &labNode{id: flotilla.NodeID(i + 1), wall: flotilla.Millis(l.rand.IntN(400))}
 		n.disk = storage.NewMemory(n.diskOptions())
 		l.nodes = append(l.nodes, n)
+	}
+	for _, n := range l.nodes {
 		l.start(n, true)
 	}
 	return l
@@ -99,15 +105,15 @@ func (n *labNode) diskOptions() storage.MemoryOptions {
 
 func (l *lab) start(n *labNode, isBootstrap bool) {
 	var members []flotilla.NodeInfo
-	for i := range 3 {
-		members = append(members, flotilla.NodeInfo{ID: flotilla.NodeID(i + 1)})
+	for _, other := range l.nodes {
+		members = append(members, flotilla.NodeInfo{ID: other.id})
 	}
 	l.lives++
 	n.born = l.now - flotilla.Millis(l.rand.IntN(1000))
 	clocks := Clocks{Wall: func() flotilla.Millis { return labStarted + l.now + n.wall }, Mono: func() flotilla.Millis { return l.now - n.born }}
-	core, err := NewCore(Config{Cluster: "lab", Self: n.id, Members: members, Groups: labGroups,
+	core, err := NewCore(Config{Cluster: "lab", Self: n.id, Members: members, Groups: l.groups,
 		Machines: map[flotilla.System]flotilla.Machine{systemLab: lists{}, flotilla.SystemStore: store.Machine{}}, Disk: n.disk, Transport: labLine{l, n.id},
-		Log: slog.New(slog.DiscardHandler), IsBootstrap: isBootstrap, Incarnation: l.lives, TickMillis: labTick}, clocks)
+		Log: slog.New(slog.DiscardHandler), IsBootstrap: isBootstrap, AsksFirst: l.asksFirst, Incarnation: l.lives, TickMillis: labTick}, clocks)
 	if err != nil {
 		if !errors.Is(err, storage.ErrCrashed) {
 			l.t.Fatal(err)

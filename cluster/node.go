@@ -47,36 +47,44 @@ type Node struct {
 	syncMicros  float64 // of one synced write, smoothed
 	disk0       consensus.DiskStats
 	slowTicks   map[flotilla.NodeID]uint64 // when a node was last found to be slow
+	lossyFrom   uint64                     // since when all links to this node lose things (loss.go); 0: they do not
 	logLimits   logLimits
 	isChanged   bool // what is published is out of date
 	dirtyRoutes []*route
+	isRelayOld  bool // somebody hears others than before: who passes on what must be found anew
+	isRelaying  bool // somebody does not hear this node
 
-	remoteReads map[uint64]*Pending // reads that another node answers
-	copyWaits   []*copyWait         // one for each client that waits: bounded by their number
-	asksCopies  bool                // it is time to ask other leaders
+	remoteReads map[uint64]*awayRead // reads that another node answers
+	copyWaits   []*copyWait          // one for each client that waits: bounded by their number
+	asksCopies  bool                 // it is time to ask other leaders
 	nonce       uint64
 	commands    [][]byte // scratch of fill
 	writes      []consensus.Write
 	readies     []readyGroup
 	outcomes    []outcomeItem // of this node's own parcels, while a group is applied
+	isUndecided bool          // the disk is empty, and it is not known yet why (first.go)
 	failure     error         // found outside of a turn; the next turn returns it
 
 	// What a turn leaves to the driver.
 	snapshots []SnapshotJob
 	requests  []RemoteRead
 
-	emit     func(flotilla.Event)
-	listens  func(flotilla.System) bool
-	hear     func(flotilla.System, flotilla.NodeID, []byte)
-	seconds  func() float64 // a clock for measuring, or nil: it decides nothing
-	finished int
-	counters counters
+	emit    func(flotilla.Event)
+	listens func(flotilla.System) bool
+	hear    func(flotilla.System, flotilla.NodeID, []byte)
+	seconds func() float64 // a clock for measuring, or nil: it decides nothing
+	journal *Journal       // or nil: it decides nothing
+	// sampledAt is when the journal's clock last had an entry be followed.
+	sampledAt int64
+	pulse     *pulse // nil where applying takes no time
+	finished  int
+	counters  counters
 }
 
 // counters count since the start.
 type counters struct {
-	turns, reads, readRounds, elections, snapshots uint64
-	turnEntries, applySeconds                      flotilla.Histogram
+	turns, reads, readRounds, elections, snapshots, relayed uint64
+	turnEntries, applySeconds                               flotilla.Histogram
 }
 
 // hosted is one group with a replica here.
@@ -102,6 +110,14 @@ type hosted struct {
 	// heardFrom has the node of each replica that has spoken and is not among the
 	// members known here: this copy is empty, or has not yet applied that it joined.
 	heardFrom map[flotilla.ReplicaID]flotilla.NodeID
+
+	// For the journal only (trace.go):
+	traces       []trace
+	tracesWanted int // how many of the next entries are to be followed
+	notedRole    string
+	notedTerm    uint64
+	notedLeader  flotilla.NodeID
+	notedConf    *raftpb.ConfState
 }
 
 // heldMessage is a message that only carries the commit index. The next append
@@ -124,6 +140,15 @@ type peer struct {
 	helloAt   flotilla.Millis // when hello came
 	rttMillis float64         // there and back, smoothed; 0 before it was measured
 	echoTick  uint64          // when a newer stamp of ours last came back; 0: never
+	loss      float64         // which share of its hellos does not come, smoothed (loss.go)
+
+	// What follows is explained in relay.go.
+	straightTick uint64  // when something last came straight from it; 0: never
+	steadyFrom   uint64  // since when it comes without a gap; 0: always
+	hears        hearing // its last word on whom it hears
+	hearsTick    uint64  // when that came; 0: never
+	isDeaf       bool    // it does not hear this node
+	relay        *peer   // who passes on what is for it; nil: nobody
 }
 
 // readyGroup is a group with its work of a turn.
@@ -134,12 +159,12 @@ type readyGroup struct {
 
 // newNode opens all groups that are on the disk, or makes the first ones.
 func newNode(cfg Config) (*Node, error) {
-	n := &Node{cfg: cfg, disk: cfg.Disk, transport: cfg.Transport, hosted: map[flotilla.GroupID]*hosted{},
+	n := &Node{cfg: cfg, journal: cfg.Journal, disk: cfg.Disk, transport: cfg.Transport, hosted: map[flotilla.GroupID]*hosted{},
 		routes: map[flotilla.GroupID]*route{}, peers: map[flotilla.NodeID]*peer{}, lost: map[flotilla.GroupID]flotilla.ReplicaID{},
 		floors:      map[flotilla.GroupID]floor{},
 		slowTicks:   map[flotilla.NodeID]uint64{},
 		logLimits:   logLimitsOf(cfg),
-		remoteReads: map[uint64]*Pending{}, nonce: cfg.Incarnation << 32, hasRoom: true, isChanged: true}
+		remoteReads: map[uint64]*awayRead{}, nonce: cfg.Incarnation << 32, hasRoom: true, isChanged: true}
 	n.counters.turnEntries = flotilla.NewHistogram(flotilla.SizeBounds())
 	n.counters.applySeconds = flotilla.NewHistogram(flotilla.LatencyBounds())
 	n.directory = firstDirectory(membersOf(cfg.Members), cfg.Groups, cfg.Replicas, nil)
@@ -165,6 +190,7 @@ func newNode(cfg Config) (*Node, error) {
 		}
 	}
 	n.takeDirectory(n.directory)
+	n.journal.write(Note{Kind: NoteStarted, Value: int64(cfg.Incarnation)})
 	return n, nil
 }
 
@@ -173,7 +199,7 @@ func membersOf(nodes []flotilla.NodeInfo) []Member {
 	members := make([]Member, 0, len(nodes))
 	for _, i := range nodes {
 		members = append(members, Member{ID: i.ID, Host: i.Host, StorePort: i.StorePort, HTTPPort: i.HTTPPort,
-			PeerAddr: i.PeerAddr, Weight: DefaultWeight})
+			QueuePort: i.QueuePort, PeerAddr: i.PeerAddr, Weight: DefaultWeight})
 	}
 	return members
 }
@@ -183,6 +209,15 @@ func membersOf(nodes []flotilla.NodeInfo) []Member {
 // some copies, too: the node may have stopped before it got all of them back.
 func (n *Node) firstCopies(found []consensus.Replica) error {
 	isFirst := n.cfg.IsBootstrap && n.isUnused(found)
+	if isFirst && n.cfg.AsksFirst && len(found) == 0 && len(n.cfg.Lost) == 0 && len(n.cfg.Members) > 1 {
+		n.isUndecided = true
+		return nil
+	}
+	return n.makeCopies(isFirst, found)
+}
+
+// makeCopies makes the first copies, or declares those lost that are not found.
+func (n *Node) makeCopies(isFirst bool, found []consensus.Replica) error {
 	for _, g := range n.directory.Groups {
 		isFound := slices.ContainsFunc(found, func(r consensus.Replica) bool { return r.Group == g.ID })
 		if isFound || !slices.Contains(g.Holders(), n.cfg.Self) {
@@ -243,6 +278,7 @@ func (n *Node) open(r consensus.Replica) error {
 		return fmt.Errorf("open %v: %w", r.Group, err)
 	}
 	h.group = group
+	h.notedConf = group.Members().Conf
 	h.route = n.route(r.Group)
 	n.hosted[r.Group] = h
 	n.order = append(n.order, h)
@@ -386,6 +422,9 @@ func (n *Node) submit(c *Pending) {
 	if n.isCutOff(c.call.Group) {
 		n.fail(c, flotilla.Refused(flotilla.NoQuorum, ""))
 		return
+	}
+	if c.call.Trace != 0 {
+		n.journal.write(Note{Kind: NoteTaken, Group: r.group, Call: c.call.Trace, Value: int64(len(c.call.Commands))})
 	}
 	r.queue = append(r.queue, c)
 	n.markRoute(r)

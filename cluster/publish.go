@@ -26,7 +26,7 @@ func (n *Node) publish() *published {
 	t := &flotilla.Topology{Version: d.Version, SlotMap: &d.Slots}
 	for _, m := range d.Nodes {
 		t.Nodes = append(t.Nodes, flotilla.NodeInfo{ID: m.ID, Host: m.Host, StorePort: m.StorePort, HTTPPort: m.HTTPPort,
-			PeerAddr: m.PeerAddr, Alive: n.isAlive(m.ID), IsDraining: m.IsDraining || n.drains(m.ID)})
+			QueuePort: m.QueuePort, PeerAddr: m.PeerAddr, Alive: n.isAlive(m.ID), IsDraining: m.IsDraining || n.drains(m.ID)})
 	}
 	for _, g := range d.Groups {
 		r := n.route(g.ID)
@@ -45,9 +45,9 @@ func (n *Node) publish() *published {
 func (n *Node) status() Status {
 	disk := n.disk.Stats()
 	s := Status{Cluster: n.cfg.Cluster, Node: n.cfg.Self, Name: n.cfg.Self.String(), Version: n.cfg.Version,
-		IsReady: true, IsDraining: n.isDraining, Quarantined: len(n.lost) > 0,
+		IsReady: !n.isUndecided, IsUndecided: n.isUndecided, IsDraining: n.isDraining, Quarantined: len(n.lost) > 0,
 		Turns: n.counters.turns, Reads: n.counters.reads, ReadRounds: n.counters.readRounds,
-		Elections: n.counters.elections, Snapshots: n.counters.snapshots,
+		Relayed: n.counters.relayed, Elections: n.counters.elections, Snapshots: n.counters.snapshots,
 		TurnEntries: n.counters.turnEntries, ApplySeconds: n.counters.applySeconds, EntrySizes: flotilla.NewHistogram(flotilla.SizeBounds()),
 		Disk: DiskStatus{Appends: disk.Appends, AppendedBytes: disk.AppendedBytes, SyncSeconds: disk.SyncSeconds,
 			Syncs:    disk.Syncs,
@@ -77,11 +77,14 @@ func (n *Node) status() Status {
 
 func (n *Node) nodeStatus(m Member) NodeStatus {
 	ns := NodeStatus{Node: m.ID, Name: m.ID.String(), Addr: m.PeerAddr, Host: m.Host, StorePort: m.StorePort,
-		HTTPPort: m.HTTPPort, IsAlive: n.isAlive(m.ID), HeardMs: -1}
+		HTTPPort: m.HTTPPort, QueuePort: m.QueuePort, IsAlive: n.isAlive(m.ID), HeardMs: -1}
 	if m.ID == n.cfg.Self {
 		ns.HeardMs = 0
 	} else if p := n.peers[m.ID]; p != nil && p.heardTick > 0 {
 		ns.HeardMs = flotilla.Millis(n.ticks-p.heardTick) * n.cfg.TickMillis
+	}
+	if p := n.peers[m.ID]; p != nil && p.relay != nil {
+		ns.Relay = p.relay.id
 	}
 	return ns
 }
@@ -98,8 +101,17 @@ func (n *Node) groupStatus(id flotilla.GroupID) GroupStatus {
 	gs.Last, gs.First, gs.Commit = st.Last, st.First, st.Commit
 	gs.Applied, gs.Durable = h.state.Mark().Index, h.state.Durable()
 	for _, f := range st.Followers {
-		gs.Followers = append(gs.Followers, FollowerStatus{Node: h.group.Members().Node[f.Replica], Replica: f.Replica,
-			Match: f.Match, Lag: st.Last - min(st.Last, f.Match), State: f.State})
+		gs.Followers = append(gs.Followers, followerStatus(h.group.Members().Node[f.Replica], f, st.Last))
 	}
 	return gs
+}
+
+// followerStatus tells of a follower of a log that ends with entry last. A new leader knows of no
+// entry that a follower has, until that follower confirms one.
+func followerStatus(node flotilla.NodeID, f consensus.Follower, last uint64) FollowerStatus {
+	s := FollowerStatus{Node: node, Replica: f.Replica, Match: f.Match, State: f.State}
+	if f.Match > 0 {
+		s.Lag = new(last - min(last, f.Match))
+	}
+	return s
 }

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"maps"
+	"slices"
 	"sync/atomic"
 
 	"flotilla"
@@ -57,34 +59,69 @@ func readRefusal(call *flotilla.Call) error {
 	return flotilla.Refused(flotilla.NoQuorum, "")
 }
 
-// forwardRead asks a node that holds a copy: the leader's, or else any.
+// awayRead is a read of this node's that another node is asked for.
+type awayRead struct {
+	id       uint64
+	call     *Pending
+	asked    flotilla.NodeID // the last that was
+	sentTick uint64
+	open     uint64 // how many were asked and have not answered
+}
+
+// forwardRead asks a node that holds a copy.
 func (n *Node) forwardRead(c *Pending) {
-	target := n.routes[c.call.Group].leader
-	if target == 0 || target == n.cfg.Self || !n.isAlive(target) {
-		target = 0
-		for _, id := range n.holders(c.call.Group) {
-			if id != n.cfg.Self && n.isAlive(id) {
-				target = id
-				break
-			}
-		}
-	}
-	p := n.peers[target]
-	if p == nil {
+	n.nonce++
+	r := &awayRead{id: n.nonce, call: c}
+	if !n.sendRead(r) {
 		n.fail(c, flotilla.Refused(flotilla.NoQuorum, "no node with a copy can be reached"))
 		return
 	}
-	n.nonce++
-	n.remoteReads[n.nonce] = c
-	p.frame = appendReadItem(p.frame, &readItem{id: n.nonce, group: c.call.Group, level: c.call.Level,
+	n.remoteReads[r.id] = r
+}
+
+// sendRead asks for a read, and reports whether there is anyone to ask. Who was asked
+// before, in vain so far, is asked again only if there is nobody else.
+func (n *Node) sendRead(r *awayRead) bool {
+	c := r.call
+	p := n.readTarget(c.call.Group, r.asked)
+	if p == nil {
+		return false
+	}
+	r.asked, r.sentTick, r.open = p.id, n.ticks, r.open+1
+	p.frame = appendReadItem(p.frame, &readItem{id: r.id, group: c.call.Group, level: c.call.Level,
 		after: c.call.After, maxAge: c.call.MaxAge, commands: c.call.Commands})
+	return true
+}
+
+// readTarget returns who is asked for a read: the leader's node, or else any with a
+// copy, that hears this node and is heard, and not the one that was asked before; or
+// else that one; or else one that is heard at least; or nil.
+func (n *Node) readTarget(g flotilla.GroupID, before flotilla.NodeID) *peer {
+	leader := n.routes[g].leader
+	if p := n.peers[leader]; p != nil && leader != before && n.isInReach(leader) {
+		return p
+	}
+	choice := append([]flotilla.NodeID{leader}, n.holders(g)...)
+	isOther := func(id flotilla.NodeID) bool { return id != before && n.isInReach(id) }
+	for _, isGood := range []func(flotilla.NodeID) bool{isOther, n.isInReach, n.isAlive} {
+		for _, id := range choice {
+			if p := n.peers[id]; p != nil && isGood(id) {
+				return p
+			}
+		}
+	}
+	return nil
 }
 
 // answered takes another node's answer to a read.
 func (n *Node) answered(a *answerItem) {
-	c := n.remoteReads[a.id]
-	if c == nil {
+	r := n.remoteReads[a.id]
+	if r == nil {
 		return
+	}
+	c := r.call
+	if r.open--; a.reason != "" && r.open > 0 {
+		return // another one may answer
 	}
 	delete(n.remoteReads, a.id)
 	if a.reason == "" && len(a.replies) != len(c.call.Commands) {
@@ -157,20 +194,31 @@ func (n *Node) checkReads(h *hosted) {
 	h.reads = kept
 }
 
-// checkRemoteReads refuses forwarded reads that were not answered in time.
+// checkRemoteReads refuses forwarded reads that were not answered in time, and asks
+// again where question or answer may be lost: soon if a link is not as it should be, and
+// else less often each time, since who is slow has enough to do.
 func (n *Node) checkRemoteReads() {
-	for id, c := range n.remoteReads {
-		if n.mono >= c.deadline {
+	for _, id := range slices.Sorted(maps.Keys(n.remoteReads)) {
+		r := n.remoteReads[id]
+		if n.mono >= r.call.deadline {
 			delete(n.remoteReads, id)
-			n.fail(c, flotilla.Refused(flotilla.Timeout, ""))
+			n.fail(r.call, flotilla.Refused(flotilla.Timeout, ""))
+			continue
+		}
+		wait := resendTicks * r.open
+		if p := n.peers[r.asked]; p.isDeaf || p.loss >= lossyShare || n.isUnheard(p) || !n.isInReach(p.id) {
+			wait = n.resendAfter(p.id, r.call.bytes)
+		}
+		if n.ticks-r.sentTick >= wait {
+			n.sendRead(r)
 		}
 	}
 }
 
 // cancelRead forgets a read whose caller has gone.
 func (n *Node) cancelRead(c *Pending) {
-	for id, other := range n.remoteReads {
-		if other == c {
+	for id, r := range n.remoteReads {
+		if r.call == c {
 			delete(n.remoteReads, id)
 			n.fail(c, flotilla.Refused(flotilla.Timeout, ""))
 			return

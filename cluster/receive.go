@@ -14,10 +14,15 @@ func (n *Node) receive(f *Frame) {
 	if p == nil {
 		return // not a node of this cluster, as far as is known here
 	}
+	n.takeMarks(f)
 	p.heardTick = max(n.ticks, 1)
+	if !f.isRelayed {
+		n.heardStraight(p)
+	}
 	if !p.wasAlive {
 		p.wasAlive = true
 		n.isChanged = true
+		n.journal.write(Note{Kind: NoteHeard, Peer: p.id})
 	}
 	for i := range f.raft {
 		n.receiveRaft(f.from, &f.raft[i])
@@ -60,6 +65,9 @@ func (n *Node) receive(f *Frame) {
 	if f.snapshot != nil {
 		n.receiveSnapshot(f.snapshot)
 	}
+	for i := range f.relays {
+		n.passOn(f.from, &f.relays[i])
+	}
 }
 
 // receiveRaft steps the replica that a message is for. A message for a newer
@@ -79,7 +87,12 @@ func (n *Node) receiveRaft(from flotilla.NodeID, item *raftItem) {
 	if _, isKnown := h.group.Members().Node[sender]; !isKnown {
 		h.heardFrom[sender] = from
 	}
-	h.group.Step(item.message)
+	if len(h.traces) > 0 {
+		n.noteCounted(h, from, item.message)
+	}
+	if err := h.group.Step(item.message); err != nil {
+		n.failure = err
+	}
 	n.markDirty(h)
 }
 
@@ -107,6 +120,9 @@ func (n *Node) noteFloor(from flotilla.NodeID, l leadership) {
 // freshCopy makes the empty replica that takes a lost one's place, once the
 // group's leader talks to it.
 func (n *Node) freshCopy(from flotilla.NodeID, item *raftItem) *hosted {
+	if n.failure != nil {
+		return nil // the disk failed at an earlier message of this turn: that is the error to tell
+	}
 	group, id := item.group, flotilla.ReplicaID(item.message.GetTo())
 	f, isKnown := n.floors[group]
 	if _, isLost := n.lost[group]; !isLost || !isKnown || f.leader != from || f.term != item.message.GetTerm() || id < f.next {
@@ -121,6 +137,7 @@ func (n *Node) freshCopy(from flotilla.NodeID, item *raftItem) *hosted {
 		n.failure = err
 		return nil
 	}
+	n.journal.write(Note{Kind: NoteNewCopy, Group: group, Peer: from, Value: int64(id)})
 	return n.hosted[group]
 }
 
@@ -134,18 +151,28 @@ func (n *Node) receiveSnapshot(s *snapshotItem) {
 		return
 	}
 	h.staged = s.staged
-	h.group.Step(s.message)
+	if err := h.group.Step(s.message); err != nil {
+		n.failure = err
+	}
 	n.markDirty(h)
 }
 
 // receiveHello takes what another node says of itself.
 func (n *Node) receiveHello(p *peer, h *hello) {
+	if isOlder(h.incarnation, h.stamp, p.hello.incarnation, p.hello.stamp) {
+		return // it was overtaken, by another way
+	}
+	n.noteHearing(&hearing{node: p.id, incarnation: h.incarnation, stamp: h.stamp, unheard: h.unheard})
+	for i := range h.hearings {
+		n.noteHearing(&h.hearings[i])
+	}
 	if p.hello.isDraining != h.isDraining {
 		n.isChanged = true
 	}
 	if h.echo != p.hello.echo {
 		p.echoTick = n.ticks
 	}
+	n.countLoss(p, h)
 	p.hello, p.helloAt = *h, n.mono
 	if h.echo > 0 {
 		rtt := max(0, float64(n.mono)-float64(h.echo)-float64(h.held))

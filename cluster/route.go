@@ -16,6 +16,10 @@ const (
 	// resendTicks is when a parcel that was not answered is sent again, though the
 	// leader did not change.
 	resendTicks = 20
+	// soonTicks is the same on a link that loses things now and then, for at most soonBytes:
+	// there each attempt may be lost, and its answer as well.
+	soonTicks = 5
+	soonBytes = 64 << 10
 	// cutOffMillis is how much longer what is on its way is waited for once no majority
 	// is in reach.
 	cutOffMillis flotilla.Millis = 1000
@@ -61,6 +65,7 @@ type sentParcel struct {
 	sends    int        // how often it was sent; 0: certainly not carried out
 	sentTick uint64
 	deadline flotilla.Millis
+	trace    uint64 // of a call in it that is followed; 0: none is
 }
 
 // setLeader notes who leads. What is on its way goes to a new leader at once.
@@ -152,6 +157,7 @@ func (n *Node) fill(r *route) *sentParcel {
 	p.counts = make([]int, calls)
 	for i, c := range p.calls {
 		p.counts[i] = len(c.call.Commands)
+		p.trace = max(p.trace, c.call.Trace)
 	}
 	p.bytes = consensus.AppendParcel(make([]byte, 0, size+10*len(commands)+32), &parcel)
 	r.next += uint64(len(commands))
@@ -166,6 +172,7 @@ func (n *Node) fill(r *route) *sentParcel {
 // send puts a parcel into the leader's hands, if one is known.
 func (n *Node) send(r *route, p *sentParcel) {
 	p.sentTick = n.ticks
+	n.noteParcel(r, p)
 	switch {
 	case r.leader == 0:
 		return
@@ -205,6 +212,7 @@ func (n *Node) resolve(group flotilla.GroupID, o *consensus.Outcome) {
 			r.session, r.usedAt, r.next = o.Session, n.wall, 1
 			return
 		}
+		n.noteAnswered(r, p, o)
 		n.answer(p, o)
 		return
 	}
@@ -307,7 +315,7 @@ func (n *Node) checkRoute(r *route) {
 			n.failParcel(p, failureOf(p))
 			continue
 		}
-		if n.ticks-p.sentTick >= resendTicks {
+		if n.ticks-p.sentTick >= n.resendAfter(r.leader, len(p.bytes)) {
 			n.send(r, p)
 		}
 		sent = append(sent, p)
@@ -315,6 +323,15 @@ func (n *Node) checkRoute(r *route) {
 	clear(r.sent[len(sent):])
 	r.sent = sent
 	n.markRoute(r)
+}
+
+// resendAfter returns how many ticks to wait for a node's answer before so many bytes are
+// sent again.
+func (n *Node) resendAfter(to flotilla.NodeID, bytes int) uint64 {
+	if p := n.peers[to]; p != nil && bytes <= soonBytes && n.isAlive(to) && (p.isDeaf || p.loss >= lossyShare || n.isUnheard(p)) {
+		return soonTicks
+	}
+	return resendTicks
 }
 
 // failureOf says what may be said of a parcel that is given up.

@@ -19,7 +19,7 @@ const maxRemoteReads = 256
 type Server struct {
 	cfg     Config
 	core    *Core
-	started time.Time
+	clock   *clock
 	wake    chan struct{} // never closed; one slot
 	stopped chan struct{} // closed when Run returns
 
@@ -30,8 +30,10 @@ type Server struct {
 	gathers []gathering
 	ended   bool // nothing is taken any more
 
+	hashing     sync.Mutex // held by StatusWithHashes
 	remoteReads chan struct{}
 	tasks       sync.WaitGroup // goroutines that Run waits for
+	pulse       *pulse
 	taskContext context.Context
 	stopTasks   context.CancelFunc
 }
@@ -44,31 +46,38 @@ type inbox struct {
 
 // New returns a server that has opened all its groups. Run makes it work.
 func New(cfg Config) (*Server, error) {
-	s := &Server{cfg: withDefaults(cfg), started: time.Now(), wake: make(chan struct{}, 1), stopped: make(chan struct{}),
-		remoteReads: make(chan struct{}, maxRemoteReads)}
+	s := &Server{cfg: withDefaults(cfg), clock: newClock(time.Now), wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+		remoteReads: make(chan struct{}, maxRemoteReads), pulse: newPulse()}
 	s.taskContext, s.stopTasks = context.WithCancel(context.Background())
 	var err error
-	s.core, err = NewCore(cfg, Clocks{Wall: wallClock, Mono: s.mono})
+	s.core, err = NewCore(cfg, Clocks{Wall: s.clock.wall, Mono: s.clock.mono})
 	if err == nil {
-		s.core.node.seconds = func() float64 { return time.Since(s.started).Seconds() }
+		s.core.node.seconds = func() float64 { return time.Since(s.clock.started).Seconds() }
+		s.core.node.pulse = s.pulse
 	}
 	return s, err
 }
 
-func wallClock() flotilla.Millis { return flotilla.Millis(time.Now().UnixMilli()) }
-
-func (s *Server) mono() flotilla.Millis {
-	return flotilla.Millis(time.Since(s.started) / time.Millisecond)
+// SetClock has the node's clocks be wrong, for a lab. The next tick is the first of
+// the new length.
+func (s *Server) SetClock(skew Skew) error {
+	if err := skew.Check(); err != nil {
+		return err
+	}
+	s.clock.set(skew)
+	return nil
 }
 
 // Run works until ctx ends or the node fails; then all calls are answered, and all
 // that it started has ended. It may be called once.
 func (s *Server) Run(ctx context.Context) error {
 	tick := time.Duration(s.cfg.TickMillis) * time.Millisecond
-	ticker := time.NewTicker(tick)
+	period := s.clock.period(tick)
+	ticker := time.NewTicker(period)
 	defer ticker.Stop()
 	early := time.NewTimer(time.Hour)
 	defer early.Stop()
+	s.tasks.Go(func() { s.runPulse(s.taskContext) })
 	armed := flotilla.Never // what early is set to
 	var err error
 	var last inbox
@@ -86,12 +95,16 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		if ticked {
 			s.core.Tick()
+			if now := s.clock.period(tick); now != period { // a lab changed how the clock runs
+				period = now
+				ticker.Reset(period)
+			}
 		}
 		last = s.take(last)
 		err = s.turn(&last)
 		if at := s.core.NextWake(); at < armed || at != flotilla.Never && armed < s.core.node.mono {
 			armed = at
-			early.Reset(max(0, time.Duration(at-s.mono()))*time.Millisecond + time.Microsecond)
+			early.Reset(max(0, time.Duration(at-s.clock.mono()))*time.Millisecond + time.Microsecond)
 		}
 	}
 	s.end()
@@ -199,6 +212,9 @@ func (s *Server) Receive(from flotilla.NodeID, bytes []byte) {
 	if err != nil {
 		s.cfg.Log.Warn("a frame could not be read", "node", from, "err", err)
 	}
+	if f.hello != nil {
+		s.pulse.hear(from, f.hello, s.clock.mono())
+	}
 	s.deliver(f)
 }
 
@@ -220,6 +236,14 @@ func (s *Server) deliver(f *Frame) bool {
 // Self returns this node.
 func (s *Server) Self() flotilla.NodeID { return s.cfg.Self }
 
+// NoteFault has the journal say that a lab broke or mended something: on the way to a
+// peer, or, with peer 0, of the node itself.
+func (s *Server) NoteFault(word string, peer flotilla.NodeID, value int64) {
+	s.post(func() {
+		s.core.node.journal.write(Note{Kind: NoteFault, Word: word, Peer: peer, Value: value})
+	})
+}
+
 // Topology returns the newest known picture of the cluster.
 func (s *Server) Topology() *flotilla.Topology { return s.core.Topology() }
 
@@ -234,20 +258,18 @@ func (s *Server) Status() Status {
 	case st = <-answer:
 	case <-s.stopped:
 	}
-	st.PID, st.StartedAt = os.Getpid(), flotilla.Millis(s.started.UnixMilli())
+	st.PID, st.StartedAt = os.Getpid(), flotilla.Millis(s.clock.started.UnixMilli())
 	return st
 }
 
 // Drain has this node give all its leaders away, and returns once it leads
 // nothing or ctx ended.
 func (s *Server) Drain(ctx context.Context) error {
-	n := s.core.node
-	s.post(func() { n.isDraining = true; n.isChanged = true })
 	tick := time.NewTicker(time.Duration(s.cfg.TickMillis) * time.Millisecond)
 	defer tick.Stop()
 	for {
 		left := make(chan int, 1)
-		if !s.post(func() { n.balance(); left <- n.leads() }) {
+		if !s.post(func() { left <- s.core.Drain() }) {
 			return nil
 		}
 		select {

@@ -49,6 +49,7 @@ type fleet struct {
 	disks   []*vfs.MemFS
 	nodes   []*testNode
 	groups  int
+	machine func(i int) flotilla.Machine // nil: appendMachine
 }
 
 type testNode struct {
@@ -59,8 +60,13 @@ type testNode struct {
 
 func newFleet(t *testing.T, nodes, groups int) *fleet {
 	t.Helper()
+	return newFleetOf(t, nodes, groups, nil)
+}
+
+func newFleetOf(t *testing.T, nodes, groups int, machine func(i int) flotilla.Machine) *fleet {
+	t.Helper()
 	t.Cleanup(func() { goleak.VerifyNone(t) })
-	f := &fleet{t: t, groups: groups, nodes: make([]*testNode, nodes)}
+	f := &fleet{t: t, groups: groups, nodes: make([]*testNode, nodes), machine: machine}
 	for i := range nodes {
 		f.members = append(f.members, flotilla.NodeInfo{ID: flotilla.NodeID(i + 1), Host: "127.0.0.1"})
 		f.disks = append(f.disks, vfs.NewCrashableMem())
@@ -98,9 +104,13 @@ func (f *fleet) start(i int, tr *transport.Transport, isBootstrap bool) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+	var machine flotilla.Machine = appendMachine{}
+	if f.machine != nil {
+		machine = f.machine(i)
+	}
 	server, err := cluster.New(cluster.Config{Cluster: "test", Self: flotilla.NodeID(i + 1), Members: f.members,
 		Groups: f.groups, Replicas: 3, IsBootstrap: isBootstrap, Disk: disk, Transport: tr, Log: slog.New(slog.DiscardHandler),
-		Machines:    map[flotilla.System]flotilla.Machine{systemTest: appendMachine{}},
+		Machines:    map[flotilla.System]flotilla.Machine{systemTest: machine},
 		Incarnation: uint64(time.Now().UnixNano()), TickMillis: 20})
 	if err != nil {
 		f.t.Fatal(err)
@@ -126,10 +136,16 @@ func (f *fleet) start(i int, tr *transport.Transport, isBootstrap bool) {
 	}}
 }
 
-// kill stops a node and loses what its disk had not synced.
+// kill stops a node and loses what its disk had not synced. The node is cut off first: it
+// runs on for a while, and must not tell the others of what it synced after its crash.
 func (f *fleet) kill(i int) {
 	if f.nodes[i] == nil {
 		return
+	}
+	for _, m := range f.members {
+		if err := f.nodes[i].transport.SetFault(m.ID, transport.Fault{Cut: true}); err != nil {
+			f.t.Error(err)
+		}
 	}
 	crashed := f.disks[i].CrashClone(vfs.CrashCloneCfg{})
 	f.nodes[i].stop()

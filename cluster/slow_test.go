@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"flotilla"
@@ -45,10 +46,10 @@ func TestHelloMeasuresRoundTrip(t *testing.T) {
 	}
 }
 
-// leads counts the groups that a node of the lab leads.
+// leads counts the groups of data that a node of the lab leads.
 func (n *labNode) leads() (count int) {
 	for _, h := range n.node.order {
-		if h.group.IsLeader() {
+		if h.id != flotilla.Directory && h.group.IsLeader() {
 			count++
 		}
 	}
@@ -60,12 +61,14 @@ func (n *labNode) leads() (count int) {
 // elections' time; they come back only once the links have been good for a while.
 func TestLeadersLeaveSlowLinks(t *testing.T) {
 	l, n := ready(t)
-	l.run(20_000, "each node leads one of the three groups", func() bool {
+	l.run(20_000, "each node leads one of the three groups of data", func() bool {
 		return l.nodes[0].leads() == 1 && l.nodes[1].leads() == 1 && l.nodes[2].leads() == 1
 	})
 	terms := func() (sum uint64) {
 		for _, h := range l.nodes[n.id%3].node.order {
-			sum += h.group.Term()
+			if h.id != flotilla.Directory {
+				sum += h.group.Term()
+			}
 		}
 		return sum
 	}
@@ -104,5 +107,36 @@ func TestFlappingLinks(t *testing.T) {
 	}
 	if moves > 3 || led > 0 {
 		t.Errorf("leaders came or went %d times, and it leads %d groups", moves, led)
+	}
+}
+
+// TestLeadersLeaveLossyLinks: a node on whose links half of all is lost is a leader for ever
+// to those who hear it now and then, and should not be. Pauses are no loss, though more than a quarter is missed for a moment.
+func TestLeadersLeaveLossyLinks(t *testing.T) {
+	for seed := range uint64(10) {
+		l, n := ready(t)
+		l.run(20_000, "the node leads something", func() bool { return n.leads() > 0 })
+		chance := rand.New(rand.NewPCG(seed, 1))
+		lose := func(percent int) {
+			for _, other := range l.nodes {
+				l.cut[[2]flotilla.NodeID{n.id, other.id}] = chance.IntN(100) < percent
+				l.cut[[2]flotilla.NodeID{other.id, n.id}] = chance.IntN(100) < percent
+			}
+		}
+		led := n.leads()
+		for _, silence := range []struct{ percent, millis int }{{100, 120}, {0, 80}, {100, 120}, {0, 5000}} { // none long enough for an election
+			for end := l.now + flotilla.Millis(silence.millis); l.now < end; l.step() {
+				lose(silence.percent)
+			}
+		}
+		if n.leads() != led {
+			t.Errorf("seed %d: two short silences cost a leader", seed)
+		}
+		l.run(10_000, "the node leads nothing", func() bool { lose(50); return n.leads() == 0 })
+		for end := l.now + 5000; l.now < end; l.step() {
+			if lose(50); n.leads() > 0 {
+				t.Fatalf("seed %d: a leader came back", seed)
+			}
+		}
 	}
 }

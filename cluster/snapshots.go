@@ -69,8 +69,8 @@ func (n *Node) stop() {
 			h.staged.Drop()
 		}
 	}
-	for _, c := range n.remoteReads {
-		n.fail(c, flotilla.Refused(flotilla.Stopping, ""))
+	for _, r := range n.remoteReads {
+		n.fail(r.call, flotilla.Refused(flotilla.Stopping, ""))
 	}
 	clear(n.remoteReads)
 	n.stopCopies()

@@ -15,7 +15,8 @@ type Status struct {
 	// can reach and is applied up to a moment ago.
 	IsReady     bool          `json:"ready"`
 	IsDraining  bool          `json:"draining"`
-	Quarantined bool          `json:"quarantined"` // data was found damaged and set aside since the last clean start
+	IsUndecided bool          `json:"undecided,omitempty"` // its disk is empty, and it waits to hear whether the cluster exists
+	Quarantined bool          `json:"quarantined"`         // data was found damaged and set aside since the last clean start
 	Nodes       []NodeStatus  `json:"nodes"`
 	Groups      []GroupStatus `json:"groups"` // all that the directory names, held here or not
 	Inbox       int           `json:"inbox_commands"`
@@ -25,7 +26,8 @@ type Status struct {
 	Commands    uint64        `json:"commands_total"` // in those entries
 	Reads       uint64        `json:"reads_total"`
 	ReadRounds  uint64        `json:"read_rounds_total"`
-	Busy        uint64        `json:"busy_total"` // refused because too much was waiting
+	Busy        uint64        `json:"busy_total"`           // refused because too much was waiting
+	Relayed     uint64        `json:"relayed_frames_total"` // between two others, passed on here
 	Elections   uint64        `json:"elections_total"`
 	Snapshots   uint64        `json:"snapshots_sent_total"`
 	Deduped     uint64        `json:"deduplicated_total"`
@@ -44,8 +46,12 @@ type NodeStatus struct {
 	Host      string          `json:"host"` // where clients reach it
 	StorePort int             `json:"store_port"`
 	HTTPPort  int             `json:"http_port"`
+	QueuePort int             `json:"queue_port"`
 	IsAlive   bool            `json:"alive"`
 	HeardMs   flotilla.Millis `json:"heard_ms_ago"` // -1: never
+	// Relay is who passes on what this node has for that one, which does not hear it;
+	// 0: everything goes straight.
+	Relay flotilla.NodeID `json:"relay"`
 }
 
 // GroupStatus is one group as seen from here.
@@ -65,16 +71,18 @@ type GroupStatus struct {
 	First   uint64             `json:"first_index"`
 	// Followers is known only to the leader.
 	Followers []FollowerStatus `json:"followers,omitempty"`
-	Hash      string           `json:"hash,omitempty"`
+	// Hash is of all keys and values as of Applied; only where it was asked for.
+	Hash string `json:"hash,omitempty"`
 }
 
 // FollowerStatus is one follower as its leader sees it.
 type FollowerStatus struct {
 	Node    flotilla.NodeID    `json:"node"`
 	Replica flotilla.ReplicaID `json:"replica"`
-	Match   uint64             `json:"match_index"`
-	Lag     uint64             `json:"lag_entries"`
-	State   string             `json:"state"` // probe, replicate, snapshot
+	Match   uint64             `json:"match_index"` // 0: it has confirmed nothing to this leader yet
+	// Lag is how many entries it has yet to confirm; nil while that is not known, as Match is 0.
+	Lag   *uint64 `json:"lag_entries,omitempty"`
+	State string  `json:"state"` // probe, replicate, snapshot
 }
 
 // DiskStatus is the node's storage in numbers.

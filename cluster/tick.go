@@ -1,9 +1,11 @@
 package cluster
 
 import (
+	"fmt"
 	"slices"
 
 	"flotilla"
+	"flotilla/consensus"
 )
 
 // How often, in ticks, what is done.
@@ -19,6 +21,9 @@ const (
 func (n *Node) Tick() {
 	n.ticks++
 	n.asksCopies = true
+	if err := n.disk.Damage(); err != nil && n.failure == nil {
+		n.failure = fmt.Errorf("%w: %w", consensus.ErrLog, err)
+	}
 	for _, h := range n.order {
 		h.group.Tick()
 		n.markDirty(h)
@@ -27,7 +32,14 @@ func (n *Node) Tick() {
 		if p.wasAlive && !n.isAlive(p.id) {
 			p.wasAlive = false
 			n.isChanged = true
+			n.journal.write(Note{Kind: NoteSilent, Peer: p.id, Value: int64(n.ticks-p.heardTick) * int64(n.cfg.TickMillis)})
 		}
+	}
+	n.findRelays()
+	n.watchLoss()
+	n.endTraces()
+	if n.isUndecided {
+		n.decide()
 	}
 	if n.ticks%uint64(n.cfg.HeartbeatTicks) == 0 {
 		n.sayHello()
@@ -60,7 +72,8 @@ func (n *Node) Tick() {
 // sayHello tells all other nodes how this one is.
 func (n *Node) sayHello() {
 	h := hello{directory: n.directory.Version, isDraining: n.isDraining, hasRoom: n.hasRoom, syncMicros: uint64(n.syncMicros),
-		rttMillis: n.rttMillis(), stamp: uint64(n.mono)}
+		rttMillis: n.rttMillis(), stamp: uint64(n.mono), incarnation: n.cfg.Incarnation, unheard: n.unheard(),
+		knowsCluster: n.knowsCluster(), isLossy: n.isLossy(n.cfg.Self)}
 	for _, g := range n.order {
 		if g.group.IsLeader() {
 			l := leadership{group: g.id, term: g.group.Term(), needed: g.needed}
@@ -78,8 +91,12 @@ func (n *Node) sayHello() {
 		h.lost = append(h.lost, lostReplica{group: g, replica: id})
 	}
 	slices.SortFunc(h.lost, func(a, b lostReplica) int { return int(a.group) - int(b.group) })
+	n.pulse.note(n, &h)
 	for _, p := range n.peerOrder {
-		h.echo, h.held = p.hello.stamp, uint64(n.mono-p.helloAt)
+		h.echo, h.held, h.hearings = p.hello.stamp, uint64(n.mono-p.helloAt), n.hearingsFor(p)
+		if p.relay != nil { // straight, too, so that it is heard when the link is good again
+			n.transport.Send(p.id, appendHello(appendStamp(nil, n.journal), &h))
+		}
 		p.frame = appendHello(p.frame, &h)
 	}
 }
@@ -98,7 +115,14 @@ func (n *Node) rttMillis() uint64 {
 
 // checkRoom finds out whether entries should say that a disk is nearly full.
 func (n *Node) checkRoom() {
-	n.hasRoom = n.disk.Room()
+	if has := n.disk.Room(); has != n.hasRoom {
+		n.hasRoom = has
+		kind := NoteNoRoom
+		if has {
+			kind = NoteHasRoom
+		}
+		n.journal.write(Note{Kind: kind})
+	}
 	for _, h := range n.order {
 		noRoom := !n.hasRoom
 		for _, id := range n.holders(h.id) {
@@ -142,6 +166,17 @@ func (n *Node) propose(g flotilla.GroupID, command []byte) {
 
 // balance moves leaders to where they should be.
 func (n *Node) balance() {
+	for _, t := range planTransfers(n.balanceView()) {
+		if h := n.hosted[t.Group]; h != nil {
+			if to := h.group.Members().ReplicaOf(t.To); to != 0 {
+				h.group.Transfer(to)
+				n.markDirty(h)
+			}
+		}
+	}
+}
+
+func (n *Node) balanceView() BalanceView {
 	view := BalanceView{Self: n.cfg.Self}
 	for _, m := range n.directory.Nodes {
 		v := NodeView{ID: m.ID, IsAlive: n.isAlive(m.ID), IsDraining: m.IsDraining || n.drains(m.ID), IsSlow: n.wasSlow(m.ID)}
@@ -151,20 +186,13 @@ func (n *Node) balance() {
 	for _, g := range n.directory.Groups {
 		r := n.route(g.ID)
 		v := GroupView{ID: g.ID, Leader: r.leader, LedFor: flotilla.Millis(n.ticks-r.ledFrom) * n.cfg.TickMillis,
-			Candidates: n.holders(g.ID), IsCounted: counts[g.ID] > 0 || g.ID == flotilla.Directory}
+			Candidates: n.holders(g.ID), IsCounted: counts[g.ID] > 0}
 		if h := n.hosted[g.ID]; h != nil && h.group.IsLeader() {
 			v.Candidates = n.candidates(h)
 		}
 		view.Groups = append(view.Groups, v)
 	}
-	for _, t := range planTransfers(view) {
-		if h := n.hosted[t.Group]; h != nil {
-			if to := h.group.Members().ReplicaOf(t.To); to != 0 {
-				h.group.Transfer(to)
-				n.markDirty(h)
-			}
-		}
-	}
+	return view
 }
 
 // drains reports whether a node has said that it shall lead nothing.
@@ -184,7 +212,8 @@ const (
 	slowLinkMillis = 120    // there and back
 )
 
-// isSlow reports whether a node's disk or links are much slower than another's.
+// isSlow reports whether a node's disk or links are much slower than another's, or its
+// links lose too much.
 func (n *Node) isSlow(id flotilla.NodeID) bool {
 	disk, link := uint64(n.syncMicros), n.rttMillis()
 	fastestDisk, fastestLink := disk, link
@@ -198,7 +227,7 @@ func (n *Node) isSlow(id flotilla.NodeID) bool {
 	} else if id != n.cfg.Self {
 		return false
 	}
-	return disk > slowMicros && disk > slowFactor*fastestDisk || link > slowLinkMillis && link > slowFactor*fastestLink
+	return n.isLossy(id) || disk > slowMicros && disk > slowFactor*fastestDisk || link > slowLinkMillis && link > slowFactor*fastestLink
 }
 
 // wasSlow reports whether a node is slow, or was within settleMillis: links that
@@ -211,12 +240,14 @@ func (n *Node) wasSlow(id flotilla.NodeID) bool {
 	return isKnown && flotilla.Millis(n.ticks-at)*n.cfg.TickMillis < settleMillis
 }
 
-// candidates returns the nodes whose voting copy of a group that we lead is close behind.
+// candidates returns the nodes whose voting copy of a group that we lead is close behind;
+// where much is lost on our links, all that we hear of: none may ever be close.
 func (n *Node) candidates(h *hosted) []flotilla.NodeID {
 	nodes := []flotilla.NodeID{n.cfg.Self}
 	last := h.state.Mark().Index
 	for _, f := range h.group.Followers() {
-		if !f.IsLearner && f.State == "StateReplicate" && f.IsActive && f.Match+n.cfg.KeptEntries/10 > last {
+		isClose := f.State == "StateReplicate" && f.Match+n.cfg.KeptEntries/10 > last
+		if !f.IsLearner && f.IsActive && (isClose || n.isLossy(n.cfg.Self)) {
 			nodes = append(nodes, h.group.Members().Node[f.Replica])
 		}
 	}

@@ -22,6 +22,9 @@ func (n *Node) Turn(now Clock) error {
 	if n.failure != nil {
 		return n.failure
 	}
+	if n.isRelayOld {
+		n.findRelays()
+	}
 	for range maxRounds {
 		n.dispatchRoutes()
 		for _, h := range n.order {
@@ -93,6 +96,11 @@ func (n *Node) collect() bool {
 // carryOut does the collected work in the order that safety asks for: early
 // messages, one synced write for all, late messages, apply.
 func (n *Node) carryOut() error {
+	if n.journal != nil {
+		for i := range n.readies {
+			n.noteReady(&n.readies[i])
+		}
+	}
 	for i := range n.readies {
 		r := &n.readies[i]
 		for _, m := range r.ready.Early {
@@ -141,6 +149,7 @@ func (n *Node) write() error {
 	if err := n.disk.Append(n.writes); err != nil {
 		return fmt.Errorf("write the log: %w", err)
 	}
+	n.noteSynced()
 	clear(n.writes)
 	if entries > 0 {
 		n.counters.turnEntries.Observe(float64(entries))
@@ -160,6 +169,7 @@ func (n *Node) install(h *hosted, snapshot *raftpb.Snapshot) error {
 		return fmt.Errorf("read the snapshot of %v: %w", h.id, err)
 	}
 	n.found(h.id)
+	n.journal.write(Note{Kind: NoteSnapshotInstalled, Group: h.id, Index: index})
 	if h.id == flotilla.Directory {
 		n.directoryApplied(h) // the snapshot may be of before the first directory was written
 	}
@@ -173,6 +183,7 @@ func (n *Node) applyReady(r *readyGroup) error {
 	if len(r.ready.Committed) > 0 {
 		isLeader := h.group.IsLeader()
 		began := n.stopwatch()
+		n.pulse.toggle()
 		err := h.group.Apply(r.ready.Committed, func(o consensus.Outcome) {
 			if o.Origin == n.cfg.Self {
 				n.outcomes = append(n.outcomes, outcomeItem{group: h.id, outcome: o})
@@ -182,10 +193,17 @@ func (n *Node) applyReady(r *readyGroup) error {
 				p.frame = appendOutcomeItem(p.frame, h.id, &o)
 			}
 		})
+		n.pulse.toggle()
 		if err != nil {
 			return err
 		}
 		n.counters.applySeconds.Observe(n.stopwatch() - began)
+		if len(h.traces) > 0 {
+			n.noteApplied(h)
+		}
+		if n.journal != nil {
+			n.noteMembers(h)
+		}
 		for i := range n.outcomes { // only now is it visible to reads
 			n.resolve(n.outcomes[i].group, &n.outcomes[i].outcome)
 		}
@@ -262,8 +280,11 @@ func (n *Node) releaseHeld() {
 // sendRaft puts a message into the frame for the node that its replica is on.
 func (n *Node) sendRaft(h *hosted, m *raftpb.Message) {
 	p := n.peers[h.nodeOf(flotilla.ReplicaID(m.GetTo()))]
-	if p == nil {
+	if p == nil || n.fallsSilent(h, m) {
 		return
+	}
+	if n.journal != nil {
+		n.noteMessage(h, p, m)
 	}
 	p.frame = appendRaftItem(p.frame, h.id, m)
 }
@@ -280,12 +301,19 @@ func (n *Node) sendSnapshot(h *hosted, m *raftpb.Message) {
 		return
 	}
 	n.counters.snapshots++
-	n.snapshots = append(n.snapshots, SnapshotJob{to: to, group: h.id, replica: replica, message: message, view: view})
+	n.journal.write(Note{Kind: NoteSnapshotSent, Group: h.id, Peer: to, Index: message.GetSnapshot().GetMetadata().GetIndex()})
+	n.snapshots = append(n.snapshots, SnapshotJob{to: to, group: h.id, replica: replica, message: message, view: view,
+		stamp: n.journal.newest()})
 }
 
 // snapshotDone takes the shell's word on how sending a snapshot went.
 func (n *Node) snapshotDone(group flotilla.GroupID, replica flotilla.ReplicaID, ok bool) {
 	if h := n.hosted[group]; h != nil {
+		kind := NoteSnapshotDone
+		if !ok {
+			kind = NoteSnapshotFailed
+		}
+		n.journal.write(Note{Kind: kind, Group: group, Peer: h.nodeOf(replica)})
 		h.group.ReportSnapshot(replica, ok)
 		n.markDirty(h)
 	}
@@ -293,15 +321,23 @@ func (n *Node) snapshotDone(group flotilla.GroupID, replica flotilla.ReplicaID, 
 
 // flush hands the frames to the transport.
 func (n *Node) flush() {
+	n.stampFrames()
+	if n.isRelaying {
+		n.wrap()
+	}
 	for _, p := range n.peerOrder {
 		if len(p.frame) == 0 {
 			continue
 		}
 		n.transport.Send(p.id, p.frame)
-		p.frame = p.frame[:0]
-		if cap(p.frame) > maxKeptFrame {
-			p.frame = nil
-		}
+		p.emptyFrame()
+	}
+}
+
+func (p *peer) emptyFrame() {
+	p.frame = p.frame[:0]
+	if cap(p.frame) > maxKeptFrame {
+		p.frame = nil
 	}
 }
 

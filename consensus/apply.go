@@ -187,7 +187,13 @@ func (a *applier) command(command []byte, index uint64, head entryHead, ordinal 
 
 // Apply applies committed entries, commits the state once, and calls visit for
 // each parcel's outcome. An error means that log or state is damaged: the replica must stop.
-func (g *Group) Apply(entries []*raftpb.Entry, visit func(Outcome)) error {
+func (g *Group) Apply(entries []*raftpb.Entry, visit func(Outcome)) (err error) {
+	defer func() {
+		if failure := g.state.Err(); failure != nil {
+			_ = recover() // what a machine asserts of a state that can not be read is no bug of the machine
+			err = fmt.Errorf("%w: %v: %w", ErrLog, g.id, failure)
+		}
+	}()
 	mark := g.state.Mark()
 	for _, e := range entries {
 		flotilla.Assert(e.GetIndex() == mark.Index+1, "%v: entry %d follows %d", g.id, e.GetIndex(), mark.Index)
@@ -197,10 +203,9 @@ func (g *Group) Apply(entries []*raftpb.Entry, visit func(Outcome)) error {
 		}
 		mark = Mark{Index: e.GetIndex(), Term: e.GetTerm(), Time: at}
 	}
-	if err := g.state.Err(); err != nil {
-		return fmt.Errorf("%w: %v: %w", ErrLog, g.id, err)
+	if g.state.Err() == nil {
+		g.state.Commit(mark)
 	}
-	g.state.Commit(mark)
 	return nil
 }
 

@@ -88,6 +88,9 @@ type Disk interface {
 	// durably and at once, together with the HardState. The State and Log that
 	// were handed out before stay in use. If the group does not exist it is created.
 	Install(staged Staged, hard *raftpb.HardState) error
+	// Damage returns what was found to be damaged, by whatever read or background work,
+	// or nil. The replicas here must not go on.
+	Damage() error
 	// Room reports whether writes that grow the data should still be taken.
 	Room() bool
 	// Stats returns counters and sizes.

@@ -36,7 +36,7 @@ const (
 	maxInflightMessages = 256
 	maxInflightBytes    = 4 << 20
 	maxUncommittedBytes = 64 << 20
-	maxCommittedBytes   = 16 << 20
+	maxCommittedBytes   = 1 << 20
 	// MaxWaitingBytes is how much may wait on the leader for the next entry.
 	MaxWaitingBytes = 64 << 20
 	// readRetryTicks is when a read round that was not confirmed is started again.
@@ -200,8 +200,61 @@ func (g *Group) Tick() {
 	g.reads.ticks++
 }
 
-// Step takes a message from another replica. Raft ignores what is out of date.
-func (g *Group) Step(m *raftpb.Message) { _ = g.raw.Step(m) }
+// Step takes a message from another replica. Raft ignores what is out of date. An error
+// wraps ErrLog, and is final: a leader never says in a heartbeat that more is committed than
+// this replica has told it to have on disk, so some of that is gone. Or it wraps
+// ErrContradicted: see there.
+func (g *Group) Step(m *raftpb.Message) error {
+	switch m.GetType() {
+	case raftpb.MsgHeartbeat:
+		if last, err := g.log.LastIndex(); err == nil && m.GetCommit() > last {
+			return fmt.Errorf("%w: %v ends at entry %d, but entry %d was on disk: its tail is lost", ErrLog, g.id, last, m.GetCommit())
+		}
+	case raftpb.MsgApp:
+		if err := g.contradiction(m); err != nil {
+			return err
+		}
+	}
+	_ = g.raw.Step(m)
+	return nil
+}
+
+// ErrContradicted says that a leader has another entry where this replica has one that is
+// committed. Raft rules that out, so one of those who stored that entry has lost it unnoticed.
+// This replica's data may be all that is left: it is not to be set aside, and not to go on.
+var ErrContradicted = errors.New("consensus: the leader's log contradicts what is committed")
+
+// contradiction compares what a leader sends with what was applied here: of what is committed but not
+// applied, the log on disk may still have another entry. Leaders of earlier terms may be
+// wrong, and are not heard anyway.
+func (g *Group) contradiction(m *raftpb.Message) error {
+	applied := g.state.Mark().Index
+	if m.GetIndex() > applied || m.GetTerm() < g.raw.BasicStatus().GetTerm() {
+		return nil
+	}
+	if err := g.differs(m, m.GetIndex(), m.GetLogTerm()); err != nil {
+		return err
+	}
+	for _, e := range m.GetEntries() {
+		if e.GetIndex() > applied {
+			break
+		}
+		if err := g.differs(m, e.GetIndex(), e.GetTerm()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// differs compares one entry that a leader has with ours, if that was not cut off.
+func (g *Group) differs(m *raftpb.Message, index, term uint64) error {
+	have, err := g.log.Term(index)
+	if err != nil || have == term {
+		return nil
+	}
+	return fmt.Errorf("%w: entry %d of %v was committed here in term %d, but replica %d leads in term %d with one of term %d: a node has lost acknowledged data unnoticed, see which of them was damaged before it is started again",
+		ErrContradicted, index, g.id, have, m.GetFrom(), m.GetTerm(), term)
+}
 
 // Submit takes a parcel's bytes for the next entry, and reports whether this
 // replica leads and has space. The group keeps the bytes.

@@ -34,6 +34,8 @@ type replica struct {
 	state consensus.State
 	crash func(storage.Boundary) bool
 
+	failure error // why it stopped by itself
+
 	ready  *consensus.Ready // taken, and not yet done
 	staged consensus.Staged
 }
@@ -197,7 +199,7 @@ func (l *lab) deliver(p packet) {
 			panic(err)
 		}
 		n.staged = staged
-		n.group.Step(p.snapshot)
+		n.step(p.snapshot)
 		if from := l.replica(p.from); from.group != nil {
 			from.group.ReportSnapshot(p.to, true)
 		}
@@ -207,7 +209,13 @@ func (l *lab) deliver(p packet) {
 	if err != nil || len(rest) > 0 {
 		panic(fmt.Sprintf("a message that was sent can not be read: %v", err))
 	}
-	n.group.Step(m)
+	n.step(m)
+}
+
+func (n *replica) step(m *raftpb.Message) {
+	if err := n.group.Step(m); err != nil {
+		n.failure, n.group = err, nil
+	}
 }
 
 // words is a machine whose commands are words:

@@ -63,6 +63,18 @@ func (m *Members) Nodes() []flotilla.NodeID {
 	return slices.Compact(nodes)
 }
 
+// others returns all replicas but one, in order.
+func (m *Members) others(self flotilla.ReplicaID) []flotilla.ReplicaID {
+	var others []flotilla.ReplicaID
+	for id := range m.Node {
+		if id != self {
+			others = append(others, id)
+		}
+	}
+	slices.Sort(others)
+	return others
+}
+
 // IsVoter reports whether a replica's vote counts.
 func (m *Members) IsVoter(id flotilla.ReplicaID) bool {
 	return slices.Contains(m.Conf.GetVoters(), uint64(id))

@@ -54,6 +54,19 @@ func decodeParcelHead(b []byte) (parcelHead, error) {
 	return h, r.err
 }
 
+// CountCommands returns how many commands an entry's data carries, for people.
+func CountCommands(data []byte) int {
+	head, err := decodeEntryHead(data)
+	count := 0
+	for err == nil && len(head.parcels.rest) > 0 && head.parcels.err == nil {
+		var parcel parcelHead
+		if parcel, err = decodeParcelHead(head.parcels.bytes()); err == nil {
+			count += int(parcel.count)
+		}
+	}
+	return count
+}
+
 // Status says what became of a parcel.
 type Status byte
 

@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -50,7 +51,7 @@ func (g *Group) Ready() (Ready, bool) {
 	if isChanging {
 		r.Write.HardState = g.HardState()
 	}
-	for _, m := range rd.Messages {
+	for _, m := range withoutRepeats(rd.Messages) {
 		if isEarly(m) {
 			r.Early = append(r.Early, m)
 		} else {
@@ -64,6 +65,47 @@ func (g *Group) Ready() (Ready, bool) {
 		g.confirm(read)
 	}
 	return r, true
+}
+
+// withoutRepeats leaves one answer to each leader of all that heartbeats of the same term
+// are given at once, as a process gives them that was paused: for each, the leader of a
+// replica that is behind would send the same entries again. The one with the highest
+// read position stays, which stands for all below it.
+func withoutRepeats(messages []*raftpb.Message) []*raftpb.Message {
+	type leader struct{ id, term uint64 }
+	var best map[leader]*raftpb.Message
+	first, repeats := (*raftpb.Message)(nil), 0
+	for _, m := range messages {
+		if m.GetType() != raftpb.MsgHeartbeatResp {
+			continue
+		}
+		if first == nil {
+			first = m // mostly there is one, or none
+			continue
+		}
+		if repeats++; best == nil {
+			best = map[leader]*raftpb.Message{{first.GetTo(), first.GetTerm()}: first}
+		}
+		to := leader{m.GetTo(), m.GetTerm()}
+		if b := best[to]; b == nil || readPosition(m) >= readPosition(b) {
+			best[to] = m
+		}
+	}
+	if repeats == 0 {
+		return messages
+	}
+	return slices.DeleteFunc(slices.Clone(messages), func(m *raftpb.Message) bool {
+		return m.GetType() == raftpb.MsgHeartbeatResp && best[leader{m.GetTo(), m.GetTerm()}] != m
+	})
+}
+
+// readPosition returns up to which of a leader's open reads a heartbeat, or its answer,
+// confirms that it leads; raft's readOnly writes and reads it so.
+func readPosition(m *raftpb.Message) uint64 {
+	if context := m.GetContext(); len(context) == 8 {
+		return binary.LittleEndian.Uint64(context)
+	}
+	return 0
 }
 
 func isChange(e *raftpb.Entry) bool { return e.GetType() != raftpb.EntryNormal }
@@ -204,6 +246,34 @@ func (g *Group) SetNoRoom(noRoom bool) { g.noRoom = noRoom }
 // DueAt returns when a machine next has something to do, or flotilla.Never.
 func (g *Group) DueAt() flotilla.Millis { return g.apply.dueAt() }
 
+// Pulse returns messages that say no more than that this replica is here: a leader's
+// heartbeats, or a follower's answer to its leader's. They carry no commit index and
+// confirm no read, so they hold however late they come.
+func (g *Group) Pulse() []*raftpb.Message {
+	kind, to := raftpb.MsgHeartbeatResp, []flotilla.ReplicaID{g.leader}
+	switch {
+	case g.isLeader:
+		kind, to = raftpb.MsgHeartbeat, g.members.others(g.replica)
+	case g.leader == 0:
+		return nil
+	}
+	messages := make([]*raftpb.Message, 0, len(to))
+	for _, id := range to {
+		from, to, term := uint64(g.replica), uint64(id), g.term
+		messages = append(messages, &raftpb.Message{Type: &kind, From: &from, To: &to, Term: &term})
+	}
+	return messages
+}
+
+// Role returns leader, follower, candidate or learner, as of now.
+func (g *Group) Role() string {
+	role := roleName(g.raw.BasicStatus().RaftState)
+	if role == "follower" && !g.members.IsVoter(g.replica) {
+		return "learner"
+	}
+	return role
+}
+
 // IsIdle reports whether nothing that a client asked for is waiting or on its way here.
 func (g *Group) IsIdle() bool { return g.inFlight == 0 && len(g.waiting) == 0 }
 
@@ -233,14 +303,11 @@ type Follower struct {
 // Stats returns how the group stands.
 func (g *Group) Stats() Stats {
 	status := g.raw.BasicStatus()
-	s := Stats{Role: roleName(status.RaftState), Term: status.GetTerm(), Commit: status.GetCommit(),
+	s := Stats{Role: g.Role(), Term: status.GetTerm(), Commit: status.GetCommit(),
 		Commands: g.apply.commands, Duplicates: g.apply.duplicates, Sessions: len(g.apply.sessions.byID),
 		EntrySizes: g.apply.sizes}
 	s.Last, _ = g.log.LastIndex() // the log in memory does not fail
 	s.First, _ = g.log.FirstIndex()
-	if s.Role == "follower" && !g.members.IsVoter(g.replica) {
-		s.Role = "learner"
-	}
 	if s.Role == "leader" {
 		s.Followers = g.Followers()
 	}

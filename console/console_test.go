@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -9,9 +10,12 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"flotilla"
 	"flotilla/cluster"
+	"flotilla/queue"
+	"flotilla/queue/intake"
 	"flotilla/store/redis"
 	"flotilla/transport"
 
@@ -37,7 +41,7 @@ func example() cluster.Status {
 		Groups: []cluster.GroupStatus{
 			{Group: 0, Leader: 1, Term: 3, IsHere: true, Role: "follower", Commit: 9, Applied: 9},
 			{Group: 1, Leader: 2, Term: 4, IsHere: true, Role: "leader", Commit: 70, Applied: 70,
-				Followers: []cluster.FollowerStatus{{Node: 1, Lag: 5}}},
+				Followers: []cluster.FollowerStatus{{Node: 1, Lag: new(uint64(5))}, {Node: 3}}},
 			{Group: 2, Leader: 1, Term: 4},
 		},
 		Disk:       cluster.DiskStatus{SyncSeconds: 1.5, HasRoom: true, Syncs: syncs},
@@ -47,7 +51,7 @@ func example() cluster.Status {
 
 // TestRequests runs testdata/requests.txt: who may ask for what, read aloud.
 // Each case is a request line, then "name: value" headers; "remote" is where the
-// request comes from, "state" picks a status, "password" sets one.
+// request comes from, "state" picks a status, "password" sets one, "network" has the node listen beyond its machine.
 func TestRequests(t *testing.T) {
 	datadriven.RunTest(t, "testdata/requests.txt", func(t *testing.T, d *datadriven.TestData) string {
 		status := example()
@@ -61,6 +65,7 @@ func TestRequests(t *testing.T) {
 				}
 				return nil
 			},
+			Do: func(raw []byte) error { return fmt.Errorf("told to %s", raw) },
 		}
 		d.MaybeScanArgs(t, "password", &password)
 		d.MaybeScanArgs(t, "state", &state)
@@ -75,8 +80,9 @@ func TestRequests(t *testing.T) {
 		if d.HasArg("nolab") {
 			lab = nil
 		}
-		handler := Handler(Options{
-			Status: func() cluster.Status { return status }, Hosts: []string{"n2.example"}, Password: password, Lab: lab,
+		handler := New(Options{
+			Status: func() cluster.Status { return status }, Hosts: []string{"n2.example"}, IsOfNetwork: d.HasArg("network"), Password: password, Lab: lab,
+			Hashes: func() cluster.Status { return cluster.Status{Groups: []cluster.GroupStatus{{Hash: "00ff"}}} },
 		})
 		return answer(handler, d)
 	})
@@ -118,21 +124,53 @@ func TestMetrics(t *testing.T) {
 		w := httptest.NewRecorder()
 		request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
 		request.Host = "localhost"
-		Handler(Options{
+		New(Options{
 			Status: example,
 			Transport: func() transport.Stats {
 				return transport.Stats{Peers: []transport.PeerStats{{Node: 1, IsConnected: true, BytesOut: 77}}}
 			},
-			Store: func() redis.Stats { return redis.Stats{Connections: 3, Commands: 12, Writes: example().Disk.Syncs} },
+			Store:     func() redis.Stats { return redis.Stats{Connections: 3, Commands: 12, Writes: example().Disk.Syncs} },
+			Queues:    exampleQueues,
+			QueueREST: func() intake.Stats { return intake.Stats{Requests: 5, Denied: 1, InFlight: 2} },
+			QueueSQS:  func() intake.Stats { return intake.Stats{Requests: 7, Rejected: 3} },
 		}).ServeHTTP(w, request)
 		var ours strings.Builder
 		for line := range strings.Lines(w.Body.String()) {
+			if strings.HasPrefix(line, "flotilla_queue_oldest_message_age_seconds{") {
+				continue // see TestTheOldestMessagesAge
+			}
 			if strings.HasPrefix(line, "flotilla_") || strings.HasPrefix(line, "# TYPE flotilla_") {
 				ours.WriteString(line)
 			}
 		}
 		return ours.String()
 	})
+}
+
+// exampleQueues are more queues than are shown, one of them with a message of an hour ago.
+func exampleQueues(_ context.Context, limit int64) queue.Summaries {
+	hourAgo := flotilla.Millis(time.Now().Add(-time.Hour).UnixMilli())
+	return queue.Summaries{HasMore: limit < 1000, Queues: []queue.Summary{
+		{QueueName: "mail", Group: 1, Counters: queue.Counters{Ready: 2, Leased: 1, Delayed: 4, Sent: 9, Received: 8, Deleted: 2, Dead: 1, Stale: 3, Duplicates: 5, LeasesEnded: 6, Expired: 7}},
+		{QueueName: "old.fifo", Group: 2, OldestSentTimestamp: hourAgo}}}
+}
+
+// TestTheOldestMessagesAge is by itself, as it grows while the test runs.
+func TestTheOldestMessagesAge(t *testing.T) {
+	w := httptest.NewRecorder()
+	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	request.Host = "localhost"
+	New(Options{Status: example, Queues: exampleQueues}).ServeHTTP(w, request)
+	for text, isThere := range map[string]bool{
+		`flotilla_queue_oldest_message_age_seconds{group="g1",queue="mail"} 0` + "\n":     true,
+		`flotilla_queue_oldest_message_age_seconds{group="g2",queue="old.fifo"} 36`:       true,
+		`flotilla_queue_oldest_message_age_seconds{group="g2",queue="old.fifo"} 0` + "\n": false,
+		"flotilla_sqs": false,
+	} {
+		if strings.Contains(w.Body.String(), text) != isThere {
+			t.Errorf("%s is there: %v", text, !isThere)
+		}
+	}
 }
 
 func TestServeEndsWithItsContext(t *testing.T) {
@@ -143,7 +181,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- Serve(ctx, listener, Handler(Options{Status: example}), slog.New(slog.DiscardHandler))
+		ended <- Serve(ctx, listener, New(Options{Status: example}), slog.New(slog.DiscardHandler))
 	}()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	res, err := client.Get("http://" + listener.Addr().String() + "/healthz")

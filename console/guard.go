@@ -9,13 +9,20 @@ import (
 )
 
 // knownHosts refuses requests for names that are not the node's. Without it, a
-// web page could point its own name at 127.0.0.1 and read what a node answers.
+// web page could point its own name at 127.0.0.1 and read what a node answers (DNS rebinding).
 // An address is nobody's name to point: probes and scrapers ask by it.
-func knownHosts(hosts []string, next http.Handler) http.Handler {
+//
+// A node of a network (isOfNetwork) is also asked by names without a dot, such as a Service's in
+// Kubernetes or a container's. A web page out there has no such name, as nobody can register
+// one: only who runs the network that the browser is in can give it out, and point it. That is
+// one more whom such a node trusts, unless it has TLS and a password. A node that listens on
+// its own machine only is asked by nobody that way, and trusts no network.
+func knownHosts(hosts []string, isOfNetwork bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := hostOf(r.Host)
 		isAddress := net.ParseIP(host) != nil
-		if !isAddress && !isLoopback(host) && !contains(hosts, host) {
+		isPlain := isOfNetwork && host != "" && !strings.Contains(host, ".")
+		if !isAddress && !isPlain && !isLoopback(host) && !contains(hosts, host) {
 			http.Error(w, "this node is not known by that name: see --advertise-host", http.StatusForbidden)
 			return
 		}

@@ -83,6 +83,8 @@ func nodeMetrics() []nodeMetric {
 			func(s *cluster.Status) uint64 { return s.ReadRounds }),
 		counter("flotilla_cluster_busy_total", "Commands that were refused because too much was waiting.",
 			func(s *cluster.Status) uint64 { return s.Busy }),
+		counter("flotilla_cluster_relayed_frames_total", "Frames between two other nodes, of which one does not hear the other, that were passed on here.",
+			func(s *cluster.Status) uint64 { return s.Relayed }),
 		counter("flotilla_consensus_elections_total", "Elections that this node started.",
 			func(s *cluster.Status) uint64 { return s.Elections }),
 		counter("flotilla_consensus_snapshots_sent_total", "Snapshots that were sent to followers.",
@@ -198,7 +200,9 @@ func (c *collector) collectGroup(out chan<- prometheus.Metric, g *cluster.GroupS
 		out <- prometheus.MustNewConstMetric(m.desc, prometheus.GaugeValue, m.of(g), group)
 	}
 	for _, f := range g.Followers {
-		out <- prometheus.MustNewConstMetric(c.lag, prometheus.GaugeValue, float64(f.Lag), group, name(f.Node))
+		if f.Lag != nil {
+			out <- prometheus.MustNewConstMetric(c.lag, prometheus.GaugeValue, float64(*f.Lag), group, name(f.Node))
+		}
 	}
 }
 

@@ -15,6 +15,9 @@ func notReady(s cluster.Status) []string {
 	if s.IsReady {
 		return reasons
 	}
+	if s.IsUndecided {
+		return append(reasons, "its disk is empty, and it waits until it has heard from a majority of the nodes whether the cluster exists already")
+	}
 	before := len(reasons)
 	if len(s.Groups) == 0 {
 		reasons = append(reasons, "the directory was not read yet")

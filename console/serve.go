@@ -2,12 +2,12 @@ package console
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
+
+	"flotilla/httpserve"
 )
 
 // The limits of the HTTP server. Writing takes as long as the longest profile
@@ -33,23 +33,6 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 		MaxHeaderBytes:    maxHeaderBytes,
 		// A client that hangs up or speaks nonsense is not worth more than this.
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		// Requests learn that the node stops.
-		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
-	stopped := make(chan error, 1)
-	cancel := context.AfterFunc(ctx, func() {
-		patience, done := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-		defer done()
-		if server.Shutdown(patience) != nil {
-			stopped <- server.Close()
-			return
-		}
-		stopped <- nil
-	})
-	err := server.Serve(listener)
-	if cancel() {
-		// It ended although nobody asked for it.
-		return errors.Join(fmt.Errorf("serve HTTP on %s: %w", listener.Addr(), err), server.Close())
-	}
-	return <-stopped
+	return httpserve.Until(ctx, server, listener, shutdownTimeout)
 }

@@ -19,6 +19,7 @@ import (
 	"flotilla"
 	"flotilla/cluster"
 	"flotilla/lab"
+	"flotilla/lab/labtest"
 	"flotilla/supervisor"
 
 	"github.com/redis/go-redis/v9"
@@ -178,11 +179,8 @@ func (d dataset) scan(t *testing.T, address string) {
 
 // node returns what is known of one node.
 func (f *fleet) node(id flotilla.NodeID) supervisor.NodeOverview {
-	f.t.Helper()
-	o, err := f.status()
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	f.T.Helper()
+	o := f.Status()
 	return o.Nodes[id-1]
 }
 
@@ -201,13 +199,10 @@ func ask(httpAddress string) (cluster.Status, error) {
 // waitEqual waits until all nodes have applied the same index in every group.
 // Nobody may be writing.
 func (f *fleet) waitEqual(limit time.Duration) {
-	f.t.Helper()
-	o, err := f.status()
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	f.T.Helper()
+	o := f.Status()
 	var applied []map[flotilla.GroupID]uint64
-	eventually(f.t, limit, "all copies to be at the same index", func() bool {
+	labtest.Eventually(f.T, limit, "all copies to be at the same index", func() bool {
 		applied = applied[:0]
 		for _, n := range o.Nodes {
 			s, err := ask(n.HTTPAddr)
@@ -226,5 +221,5 @@ func (f *fleet) waitEqual(limit time.Duration) {
 		}
 		return true
 	}, func() string { return fmt.Sprint(applied) })
-	f.t.Logf("all nodes have applied the same: %v", applied[0])
+	f.T.Logf("all nodes have applied the same: %v", applied[0])
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"flotilla"
+	"flotilla/bench"
+	"flotilla/lab/labtest"
 	"flotilla/supervisor"
 
 	"github.com/redis/go-redis/v9"
@@ -23,17 +25,24 @@ var missedWrites = flag.Int("writes", 30_000, "how many writes a node misses in 
 // longestPause is what clients of the other nodes may see while a node catches up.
 const longestPause = time.Second
 
+// isAlone says that nothing else runs on this machine, so that no pause is excused.
+var isAlone = flag.Bool("alone", false, "nothing else runs here: judge pauses however busy the machine is")
+
+// muchByOthers is the share of the processors from which on what others do may be why
+// a client waited.
+const muchByOthers = 0.25
+
 // TestCatchUp has a node miss many writes, and watches from a client's side while
 // it catches up: once by the log, and once, its folder lost, by a snapshot.
 func TestCatchUp(t *testing.T) {
 	f := startFleet(t)
-	addresses := f.addresses()
+	addresses := f.Addresses()
 	d := dataset{name: "missed", keys: 2 * *missedWrites, minBytes: 200, maxBytes: 300}
-	node := f.leader(1)%3 + 1
+	node := f.Leader(1)%3 + 1
 
 	t.Run("by log", func(t *testing.T) {
-		f.t = t
-		f.fault(supervisor.Kill, node)
+		f.T = t
+		f.Fault(supervisor.Kill, node)
 		d.load(t, others(addresses, node), 0, d.keys/2, 64)
 		sent := f.snapshotsSent()
 		f.catchUp(node, addresses)
@@ -43,12 +52,12 @@ func TestCatchUp(t *testing.T) {
 		d.verify(t, addresses[node-1:node], 0, d.keys/2, 1+d.keys/20_000, true)
 	})
 	t.Run("by snapshot", func(t *testing.T) {
-		f.t = t
-		f.waitReady("the fleet before")
-		node := f.leader(1)%3 + 1
-		f.fault(supervisor.Kill, node)
+		f.T = t
+		f.WaitReady("the fleet before")
+		node := f.Leader(1)%3 + 1
+		f.Fault(supervisor.Kill, node)
 		d.load(t, others(addresses, node), d.keys/2, d.keys, 64)
-		if err := os.RemoveAll(filepath.Join(f.dir, node.String(), "data")); err != nil {
+		if err := os.RemoveAll(filepath.Join(f.Dir, node.String(), "data")); err != nil {
 			t.Fatal(err)
 		}
 		sent := f.snapshotsSent()
@@ -69,15 +78,16 @@ func others(addresses []string, but flotilla.NodeID) []string {
 // catchUp restarts a node and waits until it has all that the others have, while
 // clients of the others watch for pauses.
 func (f *fleet) catchUp(node flotilla.NodeID, addresses []string) {
-	f.t.Helper()
-	p := startProbes(f.t, others(addresses, node))
+	f.T.Helper()
+	p := startProbes(f.T, others(addresses, node))
+	machine := bench.WatchOthers(f.pids())
 	pass(300 * time.Millisecond) // the probes' rhythm before
 	target := f.applied(node%3 + 1)
 	f.logKept()
 	began := time.Now()
-	f.fault(supervisor.Restart, node)
+	f.Fault(supervisor.Restart, node)
 	at := f.node(node).HTTPAddr
-	eventually(f.t, 10*time.Minute, "the node to catch up", func() bool {
+	labtest.Eventually(f.T, 10*time.Minute, "the node to catch up", func() bool {
 		s, err := ask(at)
 		if err != nil {
 			return false
@@ -93,38 +103,35 @@ func (f *fleet) catchUp(node flotilla.NodeID, addresses []string) {
 		s, err := ask(at)
 		return fmt.Sprintf("%+v, %v; wanted %v", s.Groups, err, target)
 	})
-	f.t.Logf("caught up with %v %v after its restart", target, time.Since(began).Round(time.Millisecond))
-	f.waitReady("the fleet after")
+	f.T.Logf("caught up with %v %v after its restart", target, time.Since(began).Round(time.Millisecond))
+	f.WaitReady("the fleet after")
 	pass(300 * time.Millisecond)
-	p.finish()
+	p.finish(machine.Share(f.pids()))
 	f.waitEqual(20 * time.Second)
 }
 
 // logKept logs who leads what, and how much log each node that answers still has:
 // a node whose next entry is not in the leader's needs a snapshot.
 func (f *fleet) logKept() {
-	f.t.Helper()
-	o, err := f.status()
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	f.T.Helper()
+	o := f.Status()
 	for _, n := range o.Nodes {
 		s, err := ask(n.HTTPAddr)
 		if err != nil {
 			continue
 		}
 		for _, g := range s.Groups {
-			f.t.Logf("%s, %s of %v in term %d: log from %d to %d, state durable at %d", n.Name, g.Role, g.Group, g.Term, g.First, g.Last, g.Durable)
+			f.T.Logf("%s, %s of %v in term %d: log from %d to %d, state durable at %d", n.Name, g.Role, g.Group, g.Term, g.First, g.Last, g.Durable)
 		}
 	}
 }
 
 // applied returns the index that a node has applied, by group.
 func (f *fleet) applied(node flotilla.NodeID) map[flotilla.GroupID]uint64 {
-	f.t.Helper()
+	f.T.Helper()
 	s, err := ask(f.node(node).HTTPAddr)
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	at := map[flotilla.GroupID]uint64{}
 	for _, g := range s.Groups {
@@ -135,11 +142,8 @@ func (f *fleet) applied(node flotilla.NodeID) map[flotilla.GroupID]uint64 {
 
 // snapshotsSent counts the snapshots that all nodes that answer have sent.
 func (f *fleet) snapshotsSent() (count uint64) {
-	f.t.Helper()
-	o, err := f.status()
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	f.T.Helper()
+	o := f.Status()
 	for _, n := range o.Nodes {
 		if s, err := ask(n.HTTPAddr); err == nil {
 			count += s.Snapshots
@@ -193,14 +197,30 @@ func (p *probes) probe(ctx context.Context, i int, address string) {
 	}
 }
 
-// finish stops the clients, and demands that none had to wait for long.
-func (p *probes) finish() {
+// pids are the processes of the fleet's nodes that run.
+func (f *fleet) pids() (all []int) {
+	for _, n := range f.Status().Nodes {
+		if n.PID != 0 {
+			all = append(all, n.PID)
+		}
+	}
+	return all
+}
+
+// finish stops the clients, and demands that none had to wait for long, unless others
+// took so much of the machine that nobody can tell why.
+func (p *probes) finish(byOthers float64) {
 	p.t.Helper()
 	p.stop()
 	p.running.Wait()
 	for i, pause := range p.pauses {
 		p.t.Logf("client %d: %d writes and reads, longest pause %v", i, p.counts[i], pause.Round(time.Millisecond))
-		if pause > longestPause {
+		if pause <= longestPause {
+			continue
+		}
+		if byOthers > muchByOthers && !*isAlone {
+			p.t.Logf("not judged: other programs took %.0f%% of the processors; try again with -alone", 100*byOthers)
+		} else {
 			p.t.Errorf("client %d saw a pause of %v; at most %v is promised", i, pause, longestPause)
 		}
 	}

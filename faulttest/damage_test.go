@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"flotilla"
+	"flotilla/lab/labtest"
 )
 
 // TestDamagedFiles flips bits in one node's files while the fleet is down. The node
@@ -23,27 +24,27 @@ func TestDamagedFiles(t *testing.T) {
 
 // damage flips bits in a node's files of a kind.
 func damage(t *testing.T, f *fleet, d dataset, node flotilla.NodeID, store, suffix string) {
-	f.t = t
-	f.waitReady("the fleet before")
+	f.T = t
+	f.WaitReady("the fleet before")
 	// Each start begins a new file of the log, and Ctrl-C writes the state: now both have all of this.
-	d.load(t, f.addresses(), 0, d.keys, 32)
+	d.load(t, f.Addresses(), 0, d.keys, 32)
 	f.waitEqual(20 * time.Second)
-	f.stop()
-	folder := filepath.Join(f.dir, node.String())
+	f.Stop()
+	folder := filepath.Join(f.Dir, node.String())
 	before := len(readLog(t, folder))
 	flipBits(t, filepath.Join(folder, "data", store), suffix)
-	f.begin()
+	f.Begin()
 
 	// The others do not wait for it. Nobody has to read for the damage to be found,
 	// but whoever reads from the damaged node must not be told what is wrong.
-	addresses := f.addresses()
+	addresses := f.Addresses()
 	healthy := dial(others(addresses, node)[0])
 	defer healthy.Close()
-	eventually(t, 20*time.Second, "the others to take writes", func() bool {
+	labtest.Eventually(t, 20*time.Second, "the others to take writes", func() bool {
 		return healthy.Set(context.Background(), "since", store, 0).Err() == nil
 	}, func() string { return "" })
 	d.verify(t, others(addresses, node), 0, d.keys, 1, false)
-	eventually(t, 30*time.Second, "the node to say that it sets its data aside", func() bool {
+	labtest.Eventually(t, 30*time.Second, "the node to say that it sets its data aside", func() bool {
 		readAll(t, d, addresses[node-1])
 		return strings.Contains(string(readLog(t, folder)[before:]), "the data is damaged and is set aside")
 	}, func() string { return string(readLog(t, folder)[before:]) })
@@ -51,7 +52,7 @@ func damage(t *testing.T, f *fleet, d dataset, node flotilla.NodeID, store, suff
 	if err != nil || len(aside) == 0 {
 		t.Errorf("nothing was set aside in %s: %v", folder, err)
 	}
-	f.waitReady("the fleet after")
+	f.WaitReady("the fleet after")
 	f.waitEqual(30 * time.Second)
 	d.verify(t, addresses[node-1:node], 0, d.keys, 1, true)
 	d.verify(t, addresses, 0, d.keys, 1, false)

@@ -19,7 +19,7 @@ const clients = 12
 // one after the other, and judges what clients were told after each.
 func TestAcknowledgedWritesSurvive(t *testing.T) {
 	f := startFleet(t)
-	b := &breaker{fleet: f, addresses: f.addresses()}
+	b := &breaker{fleet: f, addresses: f.Addresses()}
 	rounds := 1
 	if *isLong {
 		rounds = 5
@@ -28,14 +28,14 @@ func TestAcknowledgedWritesSurvive(t *testing.T) {
 		for node := flotilla.NodeID(1); node <= 3; node++ {
 			b.run(t, fmt.Sprintf("round %d kill %v", round, node), func(l *load) { b.kill(l, node) })
 		}
-		for _, group := range f.groups() {
-			b.run(t, fmt.Sprintf("round %d kill leader of %v", round, group), func(l *load) { b.kill(l, f.leader(group)) })
+		for _, group := range f.Groups() {
+			b.run(t, fmt.Sprintf("round %d kill leader of %v", round, group), func(l *load) { b.kill(l, f.Leader(group)) })
 		}
-		b.run(t, fmt.Sprintf("round %d pause leader", round), func(l *load) { b.pause(l, f.leader(1)) })
+		b.run(t, fmt.Sprintf("round %d pause leader", round), func(l *load) { b.pause(l, f.Leader(1)) })
 		b.run(t, fmt.Sprintf("round %d pause follower", round), func(l *load) { b.pauseFollower(t, l) })
-		b.run(t, fmt.Sprintf("round %d isolate leader", round), func(l *load) { b.isolate(l, f.leader(1)) })
+		b.run(t, fmt.Sprintf("round %d isolate leader", round), func(l *load) { b.isolate(l, f.Leader(1)) })
 		b.run(t, fmt.Sprintf("round %d cut leader from one follower", round), func(*load) { b.cut() })
-		b.run(t, fmt.Sprintf("round %d kill all at once", round), func(*load) { f.killAll() })
+		b.run(t, fmt.Sprintf("round %d kill all at once", round), func(*load) { f.KillAll() })
 	}
 	b.report(t)
 }
@@ -59,60 +59,60 @@ func faultTime() time.Duration {
 // again, and judges.
 func (b *breaker) run(t *testing.T, name string, broken func(*load)) {
 	t.Run(name, func(t *testing.T) {
-		b.t = t // the fleet's waits are part of this test now
-		b.waitReady("the fleet before")
+		b.T = t // the fleet's waits are part of this test now
+		b.WaitReady("the fleet before")
 		l := startLoad(t, b.addresses, clients)
 		pass(500 * time.Millisecond)
 		broken(l)
-		b.waitReady("the fleet after")
+		b.WaitReady("the fleet after")
 		pass(300 * time.Millisecond)
 		l.finish(b.addresses[int(time.Now().UnixNano())%len(b.addresses)])
 	})
 }
 
 func (b *breaker) kill(l *load, node flotilla.NodeID) {
-	wasLeader := b.leader(1) == node
+	wasLeader := b.Leader(1) == node
 	at := time.Since(l.Began)
-	b.fault(supervisor.Kill, node)
+	b.Fault(supervisor.Kill, node)
 	pass(faultTime())
 	b.measure(l, at, wasLeader)
-	b.fault(supervisor.Restart, node)
+	b.Fault(supervisor.Restart, node)
 }
 
 func (b *breaker) pause(l *load, node flotilla.NodeID) {
-	wasLeader := b.leader(1) == node
+	wasLeader := b.Leader(1) == node
 	at := time.Since(l.Began)
-	b.fault(supervisor.Pause, node)
+	b.Fault(supervisor.Pause, node)
 	pass(faultTime())
 	b.measure(l, at, wasLeader)
-	b.fault(supervisor.Resume, node)
+	b.Fault(supervisor.Resume, node)
 }
 
 func (b *breaker) isolate(l *load, node flotilla.NodeID) {
 	at := time.Since(l.Began)
-	b.fault(supervisor.Isolate, node)
+	b.Fault(supervisor.Isolate, node)
 	pass(faultTime())
 	b.measure(l, at, true)
-	b.fault(supervisor.Heal)
+	b.Fault(supervisor.Heal)
 }
 
 // cut separates group 1's leader from one follower; the third node still sees both.
 func (b *breaker) cut() {
-	leader := b.leader(1)
-	b.fault(supervisor.Cut, leader, leader%3+1)
+	leader := b.Leader(1)
+	b.Fault(supervisor.Cut, leader, leader%3+1)
 	pass(faultTime())
-	b.fault(supervisor.Heal)
+	b.Fault(supervisor.Heal)
 }
 
 // pauseFollower pauses a node that does not lead group 1, and demands that nobody
 // who is not connected to it notices.
 func (b *breaker) pauseFollower(t *testing.T, l *load) {
-	node := b.leader(1)%3 + 1
+	node := b.Leader(1)%3 + 1
 	at := time.Since(l.Began)
-	b.fault(supervisor.Pause, node)
+	b.Fault(supervisor.Pause, node)
 	pass(faultTime())
 	until := time.Since(l.Began)
-	b.fault(supervisor.Resume, node)
+	b.Fault(supervisor.Resume, node)
 	gap := longestGap(l.Recorder.History(), at, until)
 	t.Logf("while a follower was paused, the longest time without an acknowledged write was %v", gap)
 	if gap > time.Second {
@@ -134,10 +134,10 @@ func (b *breaker) measure(l *load, at time.Duration, wasLeader bool) {
 		}
 	}
 	if took < 0 {
-		b.t.Errorf("no write was acknowledged within %v of losing the leader", faultTime())
+		b.T.Errorf("no write was acknowledged within %v of losing the leader", faultTime())
 		return
 	}
-	b.t.Logf("served again after %v", took)
+	b.T.Logf("served again after %v", took)
 	b.failovers = append(b.failovers, took)
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"flotilla"
+	"flotilla/lab/labtest"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -29,12 +30,17 @@ func TestFullDisk(t *testing.T) {
 	}
 	f := startFleet(t)
 	const node = flotilla.NodeID(2)
-	f.stop()
+	f.Stop()
 	folder := f.moveToSmallDisk(node)
-	f.begin()
-	f.waitReady("the fleet with a small disk")
+	f.Begin()
+	t.Cleanup(func() { // before the small disk goes: it is in use until then
+		if f.Process != nil {
+			f.Stop()
+		}
+	})
+	f.WaitReady("the fleet with a small disk")
 	starts := f.starts()
-	addresses := f.addresses()
+	addresses := f.Addresses()
 	c := dial(addresses[0])
 	defer c.Close()
 	ctx := context.Background()
@@ -73,7 +79,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	var err error
-	eventually(t, 20*time.Second, "writes to be taken again", func() bool {
+	labtest.Eventually(t, 20*time.Second, "writes to be taken again", func() bool {
 		err = c.Set(ctx, "more", "room", 0).Err()
 		return err == nil
 	}, func() string { return fmt.Sprint(err) })
@@ -128,36 +134,30 @@ func (d dataset) fillUp(t *testing.T, addresses []string) (acknowledged []int) {
 // moveToSmallDisk mounts a small file system where a node has its data, and moves
 // the data onto it. It returns the folder.
 func (f *fleet) moveToSmallDisk(node flotilla.NodeID) string {
-	f.t.Helper()
-	folder := filepath.Join(f.dir, node.String(), "data")
+	f.T.Helper()
+	folder := filepath.Join(f.Dir, node.String(), "data")
 	old := folder + ".old"
 	if err := errors.Join(os.Rename(folder, old), os.Mkdir(folder, 0o700)); err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	if err := syscall.Mount("flotilla-test", folder, "tmpfs", 0, fmt.Sprintf("size=%d", smallDisk)); err != nil {
-		f.t.Skipf("needs the right to mount a small file system: %v", err)
+		f.T.Skipf("needs the right to mount a small file system: %v", err)
 	}
-	f.t.Cleanup(func() {
-		if f.cmd != nil {
-			f.stop() // it is in use until then
-		}
+	f.T.Cleanup(func() {
 		if err := syscall.Unmount(folder, 0); err != nil {
-			f.t.Errorf("unmount %s: %v", folder, err)
+			f.T.Errorf("unmount %s: %v", folder, err)
 		}
 	})
 	if err := errors.Join(os.Remove(filepath.Join(old, "ballast")), os.CopyFS(folder, os.DirFS(old))); err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return folder
 }
 
 // starts says how often each node's process was started.
 func (f *fleet) starts() string {
-	f.t.Helper()
-	o, err := f.status()
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	f.T.Helper()
+	o := f.Status()
 	var all []int
 	for _, n := range o.Nodes {
 		all = append(all, n.Starts)

@@ -11,6 +11,7 @@ import (
 	"flotilla"
 	"flotilla/check"
 	"flotilla/lab"
+	"flotilla/lab/labtest"
 	"flotilla/supervisor"
 
 	"github.com/redis/go-redis/v9"
@@ -24,10 +25,10 @@ const slotGroups = 4
 // it plants faults, to show that they would have been found.
 func TestSeveralGroupsSurviveOneWayCuts(t *testing.T) {
 	f := startNodes(t, 5, "--groups", fmt.Sprint(slotGroups))
-	b := &breaker{fleet: f, addresses: f.addresses()}
+	b := &breaker{fleet: f, addresses: f.Addresses()}
 	groups := []flotilla.GroupID{1}
 	if *isLong {
-		groups = f.groups()
+		groups = f.Groups()
 	}
 	for _, group := range groups {
 		run := func(name string, broken func(leader flotilla.NodeID, followers []flotilla.NodeID)) {
@@ -35,47 +36,96 @@ func TestSeveralGroupsSurviveOneWayCuts(t *testing.T) {
 				leader, followers := f.replicas(group)
 				broken(leader, followers)
 				pass(faultTime())
-				f.fault(supervisor.Heal)
+				f.Fault(supervisor.Heal)
 			})
 		}
-		run("leader to follower", func(leader flotilla.NodeID, followers []flotilla.NodeID) { f.cutOneWay(leader, followers[0]) })
-		run("follower to leader", func(leader flotilla.NodeID, followers []flotilla.NodeID) { f.cutOneWay(followers[0], leader) })
+		run("leader to follower", func(leader flotilla.NodeID, followers []flotilla.NodeID) { f.CutOneWay(leader, followers[0]) })
+		run("follower to leader", func(leader flotilla.NodeID, followers []flotilla.NodeID) { f.CutOneWay(followers[0], leader) })
 		run("leader is not heard", func(leader flotilla.NodeID, _ []flotilla.NodeID) { f.separate(leader, false) })
 		run("leader hears nothing", func(leader flotilla.NodeID, _ []flotilla.NodeID) { f.separate(leader, true) })
 		b.run(t, fmt.Sprintf("%v kill leader", group), func(*load) {
-			leader := f.leader(group)
-			f.fault(supervisor.Kill, leader)
+			leader := f.Leader(group)
+			f.Fault(supervisor.Kill, leader)
 			pass(faultTime())
-			f.fault(supervisor.Restart, leader)
+			f.Fault(supervisor.Restart, leader)
 		})
 	}
 	if *isLong { // fault_test.go does so in the short run
-		b.run(t, "kill all at once", func(*load) { f.killAll() })
+		b.run(t, "kill all at once", func(*load) { f.KillAll() })
 	}
+	t.Run("around cut links", func(t *testing.T) { serveAroundCuts(t, f) })
 	t.Run("planted loss", func(t *testing.T) { findLossInEachGroup(t, f) })
 	t.Run("planted stale read", func(t *testing.T) { findStaleRead(t, f) })
 }
 
+// serveAroundCuts cuts links, one way and both, that others can go around. While they
+// are cut, each node must write and read keys of all groups, wherever their leaders are.
+func serveAroundCuts(t *testing.T, f *fleet) {
+	f.T = t
+	f.WaitReady("the fleet before")
+	ctx := context.Background()
+	var clients []*redis.Client
+	for _, address := range f.Addresses() {
+		c := dial(address)
+		defer c.Close()
+		clients = append(clients, c)
+	}
+	keys := map[flotilla.GroupID]string{}
+	for i := 0; len(keys) < slotGroups; i++ {
+		key := fmt.Sprintf("around:%d", i)
+		keys[groupOf(ctx, t, clients[0], key)] = key
+	}
+	const nodes = 5
+	for distance := 1; distance < nodes; distance++ { // each node is cut off from one, and one from it
+		for from := 1; from <= nodes; from++ {
+			f.CutOneWay(flotilla.NodeID(from), flotilla.NodeID((from+distance-1)%nodes+1))
+		}
+		pass(time.Second)
+		for i, c := range clients {
+			for group, key := range keys {
+				var err error
+				labtest.Eventually(t, 10*time.Second, fmt.Sprintf("n%d to serve %v around cut links", i+1, group), func() bool {
+					value := fmt.Sprint(distance, i)
+					if err = c.Set(ctx, key, value, 0).Err(); err != nil {
+						return false
+					}
+					var got string
+					got, err = c.Get(ctx, key).Result()
+					return err == nil && got == value
+				}, func() string { return fmt.Sprint(err) })
+			}
+		}
+		f.Fault(supervisor.Heal)
+	}
+}
+
 // separate has all be lost that a node sends, or all that is sent to it.
 func (f *fleet) separate(node flotilla.NodeID, isDeaf bool) {
-	for i := range f.nodes {
+	for i := range f.Nodes {
 		switch other := flotilla.NodeID(i + 1); {
 		case other == node:
 		case isDeaf:
-			f.cutOneWay(other, node)
+			f.CutOneWay(other, node)
 		default:
-			f.cutOneWay(node, other)
+			f.CutOneWay(node, other)
 		}
 	}
 }
 
-// replicas returns who leads a group, and the other nodes that hold a copy.
+// replicas returns who leads a group, and the other nodes that hold a copy, once one leads.
 func (f *fleet) replicas(group flotilla.GroupID) (leader flotilla.NodeID, followers []flotilla.NodeID) {
-	f.t.Helper()
-	o, err := f.status()
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	f.T.Helper()
+	labtest.Eventually(f.T, 60*time.Second, fmt.Sprintf("%v to have a leader and followers", group), func() bool {
+		leader, followers = f.tellReplicas(group)
+		return leader != 0 && len(followers) > 0
+	}, nil)
+	return leader, followers
+}
+
+// tellReplicas does so as it is now; there may be no leader.
+func (f *fleet) tellReplicas(group flotilla.GroupID) (leader flotilla.NodeID, followers []flotilla.NodeID) {
+	f.T.Helper()
+	o := f.Status()
 	for _, g := range o.Groups {
 		for _, r := range g.Replicas {
 			if g.Group == group && r.Node != g.Leader {
@@ -85,9 +135,6 @@ func (f *fleet) replicas(group flotilla.GroupID) (leader flotilla.NodeID, follow
 		if g.Group == group {
 			leader = g.Leader
 		}
-	}
-	if leader == 0 || len(followers) == 0 {
-		f.t.Fatalf("%v has leader %v and followers %v", group, leader, followers)
 	}
 	return leader, followers
 }
@@ -105,19 +152,29 @@ func groupOf(ctx context.Context, t *testing.T, c *redis.Client, key string) flo
 // findLossInEachGroup deletes one acknowledged key of one group after the other:
 // each time the judges, who were content before, must notice.
 func findLossInEachGroup(t *testing.T, f *fleet) {
-	f.t = t
-	f.waitReady("the fleet before")
+	f.T = t
+	f.WaitReady("the fleet before")
 	ctx := context.Background()
-	addresses := f.addresses()
+	addresses := f.Addresses()
 	l := startLoad(t, addresses, clients)
-	pass(time.Second)
+	c := dial(addresses[0])
+	defer c.Close()
+	groups, written := map[string]flotilla.GroupID{}, map[flotilla.GroupID]bool{}
+	labtest.Eventually(t, 60*time.Second, "the load to write to each group", func() bool {
+		for _, o := range l.Recorder.History() {
+			if o.Kind != check.Write || o.Outcome != check.Known || groups[o.Key] != 0 {
+				continue
+			}
+			groups[o.Key] = groupOf(ctx, t, c, o.Key)
+			written[groups[o.Key]] = true
+		}
+		return len(written) == slotGroups
+	}, nil)
 	l.Stop()
 	final := l.readFinal(addresses[0])
 	l.judge(final)
 	history := l.Recorder.History()
 
-	c := dial(addresses[0])
-	defer c.Close()
 	done := map[flotilla.GroupID]bool{}
 	for _, o := range history {
 		if o.Kind != check.Write || o.Outcome != check.Known {
@@ -140,7 +197,7 @@ func findLossInEachGroup(t *testing.T, f *fleet) {
 		if v := check.Durable(history, planted); v.OK() {
 			t.Errorf("%s of %v was deleted behind the judges' backs, and durability is %v", o.Key, group, v)
 		}
-		if v := check.Linearizable(append(slices.Clone(history), read), 10*time.Second); v.OK() {
+		if v := check.Linearizable(append(slices.Clone(history), read), check.EnoughSteps); v.OK() {
 			t.Errorf("%s of %v was deleted behind the judges' backs, and linearizability is %v", o.Key, group, v)
 		}
 	}
@@ -152,11 +209,11 @@ func findLossInEachGroup(t *testing.T, f *fleet) {
 // findStaleRead has a node that nothing reaches answer eventual reads, and takes
 // them for linearizable: the judge must notice.
 func findStaleRead(t *testing.T, f *fleet) {
-	f.t = t
-	f.waitReady("the fleet before")
+	f.T = t
+	f.WaitReady("the fleet before")
 	ctx := context.Background()
 	const key = "register:stale"
-	addresses := f.addresses()
+	addresses := f.Addresses()
 	first := dial(addresses[0])
 	defer first.Close()
 	leader, followers := f.replicas(groupOf(ctx, t, first, key))
@@ -184,14 +241,14 @@ func findStaleRead(t *testing.T, f *fleet) {
 		}).Value
 	}
 	write("old")
-	eventually(t, 10*time.Second, "the follower to have it", func() bool { return conn.Get(ctx, key).Val() == "old" }, func() string { return "" })
+	labtest.Eventually(t, 10*time.Second, "the follower to have it", func() bool { return conn.Get(ctx, key).Val() == "old" }, func() string { return "" })
 	f.separate(followers[0], true)
 	write("new")
 	if got := read(); got != "old" {
 		t.Fatalf("a node that nothing reaches reads %q: there is nothing to find", got)
 	}
-	f.fault(supervisor.Heal)
-	if v := check.Linearizable(l.Recorder.History(), 10*time.Second); v.OK() {
+	f.Fault(supervisor.Heal)
+	if v := check.Linearizable(l.Recorder.History(), check.EnoughSteps); v.OK() {
 		t.Errorf("a read of what was overwritten is linearizable: %v", v)
 	}
 	for _, text := range l.Odd() {

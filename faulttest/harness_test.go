@@ -6,6 +6,8 @@ import (
 	"net"
 	"os/exec"
 	"testing"
+
+	"flotilla/lab/labtest"
 	"time"
 
 	"flotilla/check"
@@ -35,7 +37,7 @@ func startRedis(t *testing.T) (address string) {
 	address = fmt.Sprintf("127.0.0.1:%d", port)
 	c := dial(address)
 	defer c.Close()
-	eventually(t, 10*time.Second, "redis-server", func() bool {
+	labtest.Eventually(t, 10*time.Second, "redis-server", func() bool {
 		return c.Ping(context.Background()).Err() == nil
 	}, func() string { return "no answer to PING" })
 	return address
@@ -80,7 +82,7 @@ func TestHarnessFindsLostData(t *testing.T) {
 	if v := check.Durable(history, final); v.OK() {
 		t.Errorf("all data was dropped, and durability is %v", v)
 	}
-	if v := check.Linearizable(l.Recorder.History(), 10*time.Second); v.OK() {
+	if v := check.Linearizable(l.Recorder.History(), check.EnoughSteps); v.OK() {
 		t.Errorf("all data was dropped, and linearizability is %v", v)
 	}
 }

@@ -46,15 +46,15 @@ func TestDataBeyondMemory(t *testing.T) {
 	f := startFleet(t, "--memory", memory)
 	d := dataset{name: "bulk", minBytes: 32 << 10, maxBytes: 64 << 10}
 	d.keys = int(data / ((32 + 64) << 9))
-	addresses := f.addresses()
+	addresses := f.Addresses()
 	f.step("load", bound, func() { d.load(t, addresses, 0, d.keys, 8) })
 	f.step("read a sample", bound, func() { d.verify(t, addresses, 0, d.keys, 1+d.keys/1000, false) })
 	f.step("scan", bound, func() { d.scan(t, addresses[1]) })
 
-	f.fault(supervisor.Kill, 2)
+	f.Fault(supervisor.Kill, 2)
 	began := time.Now()
-	f.fault(supervisor.Restart, 2)
-	f.waitReady("the fleet after the restart of n2")
+	f.Fault(supervisor.Restart, 2)
+	f.WaitReady("the fleet after the restart of n2")
 	took := time.Since(began)
 	t.Logf("n2 was back %v after its restart", took.Round(time.Millisecond))
 	if took > 15*time.Second {
@@ -71,23 +71,20 @@ func TestDataBeyondMemory(t *testing.T) {
 
 // step does something, and demands that the nodes' memory stayed below bound.
 func (f *fleet) step(name string, bound int64, do func()) {
-	f.t.Helper()
+	f.T.Helper()
 	began := time.Now()
 	do()
-	o, err := f.status()
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	o := f.Status()
 	for _, n := range o.Nodes {
-		now, most := residentMemory(f.t, n.PID)
+		now, most := residentMemory(f.T, n.PID)
 		s, err := ask(n.HTTPAddr)
 		if err != nil {
-			f.t.Fatal(err)
+			f.T.Fatal(err)
 		}
-		f.t.Logf("%s (%v): %s has %d MiB in memory, at most %d MiB so far; on disk: log %d MiB, state %d MiB", name,
+		f.T.Logf("%s (%v): %s has %d MiB in memory, at most %d MiB so far; on disk: log %d MiB, state %d MiB", name,
 			time.Since(began).Round(time.Millisecond), n.Name, now>>20, most>>20, s.Disk.LogBytes>>20, s.Disk.StateBytes>>20)
 		if most > bound {
-			f.t.Errorf("%s had %d MiB in memory, more than %d MiB", n.Name, most>>20, bound>>20)
+			f.T.Errorf("%s had %d MiB in memory, more than %d MiB", n.Name, most>>20, bound>>20)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"flotilla"
 	"flotilla/check"
+	"flotilla/lab/labtest"
 	"flotilla/supervisor"
 
 	"github.com/redis/go-redis/v9"
@@ -18,15 +19,15 @@ import (
 // reach it, and asks it everything: once a leader, once a follower.
 func TestMinorityTellsTheTruth(t *testing.T) {
 	f := startFleet(t)
-	t.Run("leader", func(t *testing.T) { askMinority(t, f, f.leader(1)) })
-	t.Run("follower", func(t *testing.T) { askMinority(t, f, f.leader(1)%3+1) })
+	t.Run("leader", func(t *testing.T) { askMinority(t, f, f.Leader(1)) })
+	t.Run("follower", func(t *testing.T) { askMinority(t, f, f.Leader(1)%3+1) })
 }
 
 // askMinority isolates a node for a while.
 func askMinority(t *testing.T, f *fleet, alone flotilla.NodeID) {
-	f.t = t
-	f.waitReady("the fleet before")
-	addresses := f.addresses()
+	f.T = t
+	f.WaitReady("the fleet before")
+	addresses := f.Addresses()
 	ctx := context.Background()
 	other := alone%3 + 1
 	c := dial(addresses[alone-1])
@@ -37,7 +38,7 @@ func askMinority(t *testing.T, f *fleet, alone flotilla.NodeID) {
 
 	l := startLoad(t, []string{addresses[other-1]}, 4)
 	pass(500 * time.Millisecond)
-	f.fault(supervisor.Isolate, alone)
+	f.Fault(supervisor.Isolate, alone)
 	waitDown(t, c)
 	refused := askForWrites(ctx, t, l, c)
 	askForReads(ctx, t, c, addresses[alone-1])
@@ -45,12 +46,12 @@ func askMinority(t *testing.T, f *fleet, alone flotilla.NodeID) {
 	// The others have not stopped, and know nothing of what was refused.
 	majority := dial(addresses[other-1])
 	defer majority.Close()
-	eventually(t, 10*time.Second, "the majority to take writes", func() bool {
+	labtest.Eventually(t, 10*time.Second, "the majority to take writes", func() bool {
 		return majority.Set(ctx, "since", "the cut", 0).Err() == nil
 	}, func() string { return "" })
 	pass(500 * time.Millisecond)
-	f.fault(supervisor.Heal)
-	f.waitReady("the fleet after")
+	f.Fault(supervisor.Heal)
+	f.WaitReady("the fleet after")
 	pass(500 * time.Millisecond)
 	history := l.finish(addresses[alone-1])
 
@@ -82,7 +83,7 @@ func waitDown(t *testing.T, c *redis.Client) {
 	t.Helper()
 	began := time.Now()
 	var last error
-	eventually(t, 15*time.Second, "the node to say CLUSTERDOWN", func() bool {
+	labtest.Eventually(t, 15*time.Second, "the node to say CLUSTERDOWN", func() bool {
 		last = c.Get(context.Background(), "before").Err()
 		return last != nil && strings.HasPrefix(last.Error(), "CLUSTERDOWN ")
 	}, func() string { return fmt.Sprint(last) })
@@ -147,14 +148,14 @@ func askForReads(ctx context.Context, t *testing.T, c *redis.Client, address str
 // in the same folder.
 func TestClusterComesBackAfterRestart(t *testing.T) {
 	f := startFleet(t)
-	l := startLoad(t, f.addresses(), 6)
+	l := startLoad(t, f.Addresses(), 6)
 	pass(time.Second)
 	l.Stop()
-	f.restart()
-	final := l.readFinal(f.addresses()[2])
+	f.Restart()
+	final := l.readFinal(f.Addresses()[2])
 	l.judge(final)
 	f.waitEqual(20 * time.Second)
-	for i, address := range f.addresses() {
+	for i, address := range f.Addresses() {
 		if faults := l.Same(flotilla.NodeID(i+1), address, final); len(faults) > 0 {
 			t.Errorf("copies differ: %v", faults)
 		}
@@ -162,7 +163,7 @@ func TestClusterComesBackAfterRestart(t *testing.T) {
 	// And a copy that differs in one key would be found.
 	for key := range final {
 		final[key] = check.Final{Found: true, Value: "another"}
-		if faults := l.Same(1, f.addresses()[0], final); len(faults) != 1 || !strings.Contains(faults[0], key) {
+		if faults := l.Same(1, f.Addresses()[0], final); len(faults) != 1 || !strings.Contains(faults[0], key) {
 			t.Errorf("%s differs: %v", key, faults)
 		}
 		break

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"flotilla/lab/labtest"
 	"time"
 )
 
@@ -12,7 +14,7 @@ import (
 // knows of the others' new addresses only from its own command line.
 func TestFleetMovesToOtherPorts(t *testing.T) {
 	f := startFleet(t)
-	before := f.addresses()
+	before := f.Addresses()
 	c := dial(before[0])
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -20,12 +22,12 @@ func TestFleetMovesToOtherPorts(t *testing.T) {
 	if err := c.Set(ctx, "moved", "with us", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	other := fmt.Sprint(freeOffset(t, 3)) // while the old ports are taken
-	f.stop()
-	f.args[slices.Index(f.args, "--port-offset")+1] = other
-	f.begin()
-	f.waitReady("the fleet at other ports")
-	after := f.addresses()
+	other := fmt.Sprint(labtest.FreeOffset(t, 3)) // while the old ports are taken
+	f.Stop()
+	f.Args[slices.Index(f.Args, "--port-offset")+1] = other
+	f.Begin()
+	f.WaitReady("the fleet at other ports")
+	after := f.Addresses()
 	for i := range after {
 		if after[i] == before[i] {
 			t.Fatalf("it is still at %v", before)

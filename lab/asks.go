@@ -27,9 +27,13 @@ func (c *client) act() check.Operation {
 	case scenario.Once:
 		return c.set(fmt.Sprintf("once:%s:%s", c.load.Run, c.name()))
 	case scenario.SetEx:
-		return c.setPassing()
+		return c.setPassing(c.key(passing))
 	case scenario.Get:
-		return c.read(check.Operation{Key: c.key("register"), Kind: check.Read})
+		kind := "register"
+		if c.load.hasPassing && c.chance.IntN(4) == 0 {
+			kind = passing
+		}
+		return c.read(check.Operation{Key: c.key(kind), Kind: check.Read})
 	case scenario.Count:
 		return c.read(check.Operation{Key: c.key("counter"), Kind: check.Count})
 	case scenario.SMembers:
@@ -40,10 +44,12 @@ func (c *client) act() check.Operation {
 		return c.read(check.Operation{Key: c.key("list"), Kind: check.Length})
 	case scenario.Del:
 		return c.do(check.Operation{Key: c.key("register"), Kind: check.Delete}, func(o *check.Operation) error {
-			return c.link.conn.Del(background, o.Key).Err()
+			n, err := c.link.conn.Del(background, o.Key).Result()
+			o.Changed = n == 1
+			return err
 		})
 	case scenario.CAS:
-		return c.compareAndSet(c.key("register"))
+		return c.compareAndSet(c.neighbours())
 	case scenario.Incr:
 		return c.do(check.Operation{Key: c.key("counter"), Kind: check.Add, Number: 1}, func(o *check.Operation) (err error) {
 			o.Total, err = c.link.conn.Incr(background, o.Key).Result()
@@ -77,10 +83,18 @@ func (c *client) key(kind string) string {
 	return c.load.key(kind, c.load.epoch(), c.chance.IntN(c.load.options.Workload.Keys))
 }
 
+// neighbours draws two registers of one slot, which may be the same.
+func (c *client) neighbours() (key, other string) {
+	keys, epoch := c.load.options.Workload.Keys, c.load.epoch()
+	first := c.chance.IntN(keys) / tied * tied
+	draw := func() string { return c.load.key("register", epoch, first+c.chance.IntN(min(tied, keys-first))) }
+	return draw(), draw()
+}
+
 func (l *Load) epoch() int { return int(time.Since(l.Began) / Epoch) }
 
 func (l *Load) key(kind string, epoch, i int) string {
-	if kind != "register" {
+	if kind != "register" && kind != passing {
 		return fmt.Sprintf("%s:%s-%d:%d", kind, l.Run, epoch, i) // in a slot of its own
 	}
 	return fmt.Sprintf("%s:{%s-%d-%d}:%d", kind, l.Run, epoch, i/tied, i%tied)
@@ -136,16 +150,27 @@ func (c *client) set(key string) check.Operation {
 	})
 }
 
-// setPassing writes a key that nobody else uses, and that empties itself. It is no part
-// of the history: all that is asked of it is that it is gone in the end.
-func (c *client) setPassing() check.Operation {
-	key := fmt.Sprintf("passing:%s:%s", c.load.Run, c.name())
-	c.load.mu.Lock()
-	c.load.passing = append(c.load.passing, key)
-	c.load.mu.Unlock()
+// passing is what keys begin with whose values empty themselves.
+const passing = "passing"
+
+// setPassing writes a register that empties itself.
+func (c *client) setPassing(key string) check.Operation {
 	life := time.Duration(100+c.upTo(900)) * time.Millisecond
-	outcome, _ := OutcomeOf(c.link.conn.Set(background, key, c.long(c.name()), life).Err())
-	return check.Operation{Outcome: outcome}
+	done := c.do(check.Operation{Key: key, Kind: check.Write, Value: c.name()}, func(o *check.Operation) error {
+		return c.link.conn.Set(background, o.Key, c.long(o.Value), life).Err()
+	})
+	if done.Outcome == check.Refused {
+		return done
+	}
+	expiry := check.Operation{Key: key, Kind: check.Expire, Value: done.Value, Outcome: check.Unknown, Begin: done.Begin}
+	if !c.load.options.ClocksStray {
+		expiry.Begin += int64(life - clockGrain*time.Millisecond)
+	}
+	expiry.End = expiry.Begin
+	c.load.mu.Lock()
+	c.load.expiries = append(c.load.expiries, expiry)
+	c.load.mu.Unlock()
+	return done
 }
 
 // read asks at a level that is drawn from the workload.
@@ -154,6 +179,7 @@ func (c *client) read(o check.Operation) check.Operation {
 	o.Level = levelOf(reading.Level)
 	if o.Level == check.LevelBounded {
 		o.Age = int64((time.Duration(reading.MaxAge) + clockGrain) * time.Millisecond)
+		o.Age += o.Age / 1_000_000 * int64(c.load.options.DriftPPM)
 	}
 	return c.do(o, func(o *check.Operation) error {
 		if err := c.link.readAt(reading); err != nil {
@@ -219,13 +245,19 @@ func readWhole(c redis.Cmdable, o *check.Operation) (err error) {
 	return err
 }
 
-// compareAndSet replaces whatever it reads, by WATCH, GET, MULTI, SET, EXEC.
-func (c *client) compareAndSet(key string) check.Operation {
-	return c.do(check.Operation{Key: key, Kind: check.CompareAndSet, Value: c.name()}, func(o *check.Operation) error {
+// watchFor is how long a client looks at most at what it watches.
+const watchFor flotilla.Millis = 20
+
+// compareAndSet replaces whatever it reads, by WATCH, GET, MULTI, SET, EXEC. It watches a
+// second key of the slot, too: nobody may change that meanwhile either.
+func (c *client) compareAndSet(key, other string) check.Operation {
+	var since, asked int64
+	done := c.do(check.Operation{Key: key, Kind: check.CompareAndSet, Value: c.name()}, func(o *check.Operation) error {
 		conn := c.link.conn
 		err := c.link.readAt(scenario.Reading{}) // what is replaced must be what is there
 		if err == nil {
-			err = conn.Do(background, "WATCH", o.Key).Err()
+			err = conn.Do(background, "WATCH", o.Key, other).Err()
+			since = c.load.now()
 		}
 		if err == nil {
 			o.Expect, err = conn.Get(background, o.Key).Result()
@@ -238,6 +270,8 @@ func (c *client) compareAndSet(key string) check.Operation {
 		if err != nil {
 			return errors.Join(errBeforeSending, err)
 		}
+		<-time.After(time.Duration(c.upTo(watchFor)) * time.Millisecond)
+		asked = c.load.now()
 		_, err = conn.TxPipelined(background, func(p redis.Pipeliner) error {
 			p.Set(background, o.Key, c.long(o.Value), 0)
 			return nil
@@ -248,6 +282,14 @@ func (c *client) compareAndSet(key string) check.Operation {
 		}
 		return err
 	})
+	if done.Outcome == check.Known && done.Changed {
+		w := check.Watched{Operation: done, Keys: []string{key, other}, Since: since}
+		w.Begin = asked
+		c.load.mu.Lock()
+		c.load.watched = append(c.load.watched, w)
+		c.load.mu.Unlock()
+	}
+	return done
 }
 
 // changeSet puts a new value into a set, or takes one out that was put in.

@@ -3,11 +3,16 @@
 //
 // Read in this order: Lab (lab.go: a run from beginning to end), run (play.go: the
 // plan's orders, each at its time), fleet (fleet.go: the processes, under a
-// supervisor), wipe and flip (files.go), disks (disks.go: those that forget in a power cut), Load (load.go: the clients; asks.go: what
-// they ask for), ReadFinal and Same (final.go: what is there in the end), Result
-// (judge.go: the verdict), Keep (keep.go: what is kept when a promise was broken).
+// supervisor), wipe, flip and clear (files.go), crash (crash.go: at once, or at a moment
+// of a write), conditions (conditions.go: of disks and clocks), disks (disks.go: those
+// that forget in a power cut), exposed (exposed.go: no two faults of a disk at once), damaged
+// (damaged.go: for how long changed files excuse a node), Load (load.go: the clients;
+// asks.go: what they ask for), ReadFinal (final.go: what is there in the end), compare (compare.go: are all copies
+// the same?), Result (judge.go: the verdict), busy (busy.go: was the machine too slow to
+// tell?), Keep (keep.go: what is kept when a promise was broken).
 //
-//	scenario.Plan ──Player──▶ orders ──▶ supervisor ──▶ processes, links, files
+//	scenario.Plan ──Player──▶ orders ──▶ supervisor ──▶ processes, links, clocks, leaders
+//	      │                      └─────▶ files, lab/powercut: disks   lab/moment: in the node
 //	      └─ Workload ──▶ Load: go-redis clients ──▶ check.Recorder ──▶ verdict
 //
 // Invariants. A step that real processes can not do is refused before anything is
@@ -18,13 +23,16 @@
 //
 // What is demanded. In safety mode: within the plan's calm time every node is ready
 // and every copy has applied all of its log; then what clients were told is linearizable,
-// weak reads are as fresh as they have to be, nothing acknowledged is missing, every
-// node has the same in every key, and no node ended by itself that had no reason to.
+// weak reads are as fresh as they have to be, nothing acknowledged is missing, all copies
+// of a group have one hash, no node ended by itself that had no reason to, and none set its
+// data aside that nobody had damaged.
 // In liveness mode the same of what clients were told, and that no node that must go on
 // was silent about a group for longer than MaxSilence.
 //
-// It can not do what the same machine and a kernel that lives on do not allow: set a
-// node's clock, stop a node at a moment of a write, slow a disk down or fill it. The
-// simulator can. Nor does it compare copies byte by byte: nodes tell no hash of
-// their state, so that each key that the clients used is read from each node instead.
+// Slow is not wrong. What is demanded in time is only demanded of a machine that gives
+// its programs time: on one that does not, the verdict is SLOW, and the exit code another one.
+//
+// It can not stop a node at a moment inside of its disk, which is a flush and the middle
+// of an install: these pass within Pebble's files. The simulator can. Slow and full disks
+// and power cuts need the file system of lab/powercut.
 package lab

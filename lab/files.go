@@ -11,6 +11,9 @@ import (
 	"strings"
 
 	"flotilla/scenario"
+	"flotilla/storage/wal"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // dataDir is where a node's data lies below its folder.
@@ -55,9 +58,9 @@ func syncFolder(folder string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// flip turns over bits in the newest file of a kind, and says which. It writes in
-// place: a node that runs has the file open.
-func flip(folder string, kind scenario.File, bits int, chance *rand.Rand) (string, error) {
+// damage changes the newest file of a kind in place, since a node that runs has it
+// open, and returns what change says of it, with the file's name.
+func damage(folder string, kind scenario.File, change func(file *os.File, size int64) (string, error)) (string, error) {
 	data := filepath.Join(folder, dataDir)
 	name, err := newest(data, kind.Path())
 	if err != nil {
@@ -65,33 +68,63 @@ func flip(folder string, kind scenario.File, bits int, chance *rand.Rand) (strin
 	}
 	file, err := os.OpenFile(filepath.Join(data, name), os.O_RDWR, 0)
 	if err != nil {
-		return "", fmt.Errorf("flip bits: %w", err)
+		return "", fmt.Errorf("damage a file: %w", err)
 	}
 	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
-		return "", fmt.Errorf("flip bits: %w", err)
+		return "", fmt.Errorf("damage %s: %w", name, err)
 	}
-	if info.Size() == 0 {
-		return name + " is empty: no bit to flip", nil
+	size := info.Size()
+	if end, err := wal.End(vfs.Default, filepath.Join(data, name)); kind == scenario.WAL && err == nil && end > 0 {
+		size = end // what lies beyond was written for an earlier log, and is never read
 	}
-	var at []string
-	for range bits {
-		bit := chance.Int64N(8 * info.Size())
-		var b [1]byte
-		if _, err := file.ReadAt(b[:], bit/8); err != nil {
-			return "", fmt.Errorf("flip bits: %w", err)
+	if size == 0 {
+		return name + " is empty: nothing to damage", nil
+	}
+	said, err := change(file, size)
+	if err = errors.Join(err, file.Sync()); err != nil {
+		return "", fmt.Errorf("damage %s: %w", name, err)
+	}
+	return fmt.Sprintf("%s of %d bytes: %s", name, size, said), nil
+}
+
+// flip turns over bits, and says which.
+func flip(bits int, chance *rand.Rand) func(*os.File, int64) (string, error) {
+	return func(file *os.File, size int64) (string, error) {
+		var at []string
+		for range bits {
+			bit := chance.Int64N(8 * size)
+			var b [1]byte
+			if _, err := file.ReadAt(b[:], bit/8); err != nil {
+				return "", err
+			}
+			b[0] ^= 1 << (bit % 8)
+			if _, err := file.WriteAt(b[:], bit/8); err != nil {
+				return "", err
+			}
+			at = append(at, fmt.Sprintf("%d.%d", bit/8, bit%8))
 		}
-		b[0] ^= 1 << (bit % 8)
-		if _, err := file.WriteAt(b[:], bit/8); err != nil {
-			return "", fmt.Errorf("flip bits: %w", err)
+		return "flipped " + strings.Join(at, " "), nil
+	}
+}
+
+// clearLast puts zeros in the place of the last bytes that are not zero: what comes
+// after these was reserved, and never written.
+func clearLast(bytes int) func(*os.File, int64) (string, error) {
+	return func(file *os.File, size int64) (string, error) {
+		content := make([]byte, size)
+		if _, err := file.ReadAt(content, 0); err != nil {
+			return "", err
 		}
-		at = append(at, fmt.Sprintf("%d.%d", bit/8, bit%8))
+		end := len(content)
+		for end > 0 && content[end-1] == 0 {
+			end--
+		}
+		from := max(end-bytes, 0)
+		_, err := file.WriteAt(make([]byte, end-from), int64(from))
+		return fmt.Sprintf("cleared %d to %d", from, end), err
 	}
-	if err := file.Sync(); err != nil {
-		return "", fmt.Errorf("flip bits: %w", err)
-	}
-	return fmt.Sprintf("%s of %d bytes: flipped %s", name, info.Size(), strings.Join(at, " ")), nil
 }
 
 // newest returns the file below a folder that was changed last of those of a pattern.

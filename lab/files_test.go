@@ -41,7 +41,7 @@ func TestFlipTurnsBitsOfTheNewestFile(t *testing.T) {
 	write(t, zeros, 500, dir, "data", "log", "000003.sst")
 	write(t, zeros, 500, dir, "data", "state", "000004.log")
 	seeded := func() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
-	said, err := flip(dir, scenario.WAL, 5, seeded())
+	said, err := damage(dir, scenario.WAL, flip(5, seeded()))
 	if err != nil || !strings.HasPrefix(said, "log/000002.log of 1000 bytes: flipped ") {
 		t.Fatalf("%q, %v", said, err)
 	}
@@ -56,13 +56,13 @@ func TestFlipTurnsBitsOfTheNewestFile(t *testing.T) {
 	if ones != 5 || len(content) != 1000 {
 		t.Errorf("%d bits are turned over, in %d bytes", ones, len(content))
 	}
-	if _, err := flip(dir, scenario.WAL, 5, seeded()); err != nil { // the same again
+	if _, err := damage(dir, scenario.WAL, flip(5, seeded())); err != nil { // the same again
 		t.Fatal(err)
 	}
 	if content, err = os.ReadFile(newest); err != nil || !bytes.Equal(content, []byte(zeros)) {
 		t.Errorf("the same seed flips other bits: %v", err)
 	}
-	if _, err := flip(dir, scenario.Tail, 1, seeded()); err == nil {
+	if _, err := damage(dir, scenario.Tail, flip(1, seeded())); err == nil {
 		t.Error("there is no tail to flip")
 	}
 }

@@ -166,17 +166,12 @@ func (l *Load) Same(node flotilla.NodeID, address string, final map[string]check
 	return faults
 }
 
-// overduePatience is for how long after the end a key that empties itself may be there:
-// it was given a second at most.
-const overduePatience = 5 * time.Second
-
-// Overdue waits for all keys that empty themselves, and says which are still there.
-func (l *Load) Overdue(address string) (faults []string) {
+// Overdue waits for all keys that empty themselves, and says which are still there when
+// patience ends: they were given a second at most.
+func (l *Load) Overdue(address string, patience time.Duration) (faults []string) {
 	var mu sync.Mutex // guards faults
-	l.mu.Lock()
-	keys := slices.Clone(l.passing)
-	l.mu.Unlock()
-	deadline := time.Now().Add(overduePatience)
+	keys := slices.DeleteFunc(keysOf(l.Recorder.History()), func(key string) bool { return !strings.HasPrefix(key, passing+":") })
+	deadline := time.Now().Add(patience)
 	l.overKeys(keys, address, func(k *link, key string) {
 		n, err := k.conn.Exists(background, key).Result()
 		for err == nil && n != 0 && time.Now().Before(deadline) {

@@ -126,6 +126,14 @@ func (f *fleet) do(r supervisor.Request, wait time.Duration) (string, error) {
 // folder returns a node's folder.
 func (f *fleet) folder(node flotilla.NodeID) string { return filepath.Join(f.Dir, node.String()) }
 
+// nodes returns all nodes.
+func (f *fleet) nodes() (all []flotilla.NodeID) {
+	for _, n := range f.Plan.Nodes {
+		all = append(all, n.Node)
+	}
+	return all
+}
+
 // state returns where a node is in its life.
 func (f *fleet) state(node flotilla.NodeID) supervisor.MemberState {
 	for _, s := range f.States() {
@@ -150,12 +158,7 @@ func (f *fleet) stores(isLeftOut func(flotilla.NodeID) bool) (addresses []string
 // copies, which have applied all of its log.
 func (f *fleet) isWhole(ctx context.Context, plan *scenario.Plan) string {
 	o := supervisor.Merge(supervisor.Survey(ctx, f.Plan.Nodes), f.States())
-	missing := o.Problems
-	for _, n := range o.Nodes {
-		if n.IsUp && !n.IsReady {
-			missing = append(missing, n.Name+" is not ready")
-		}
-	}
+	missing := o.Missing()
 	if len(o.Groups) != plan.Groups+1 {
 		missing = append(missing, fmt.Sprintf("%d groups are known, of %d", len(o.Groups), plan.Groups+1))
 	}

@@ -7,15 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"flotilla"
-	"flotilla/check"
 	"flotilla/scenario"
 	"flotilla/supervisor"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 )
 
 // Lab is one run of a plan. All fields are set before Run.
@@ -51,32 +49,14 @@ func Executor(powerCuts bool) scenario.Executor {
 // CanPlay tells whether an executor can play a plan; nil if so. text is what it was
 // parsed from: the error names each step that can not be done by its line there.
 func CanPlay(executor scenario.Executor, plan *scenario.Plan, text string) error {
-	var lines []int // on which the steps are, in order
-	for i, line := range strings.Split(text, "\n") {
-		words := strings.Fields(line)
-		if len(words) > 0 && (words[0] == "at" || words[0] == "every" || words[0] == "finally") {
-			lines = append(lines, i+1)
-		}
-	}
-	var all []error
-	for i, step := range plan.Steps {
-		err := executor.CanDo(step)
-		if err == nil {
-			continue
-		}
-		if i < len(lines) {
-			err = fmt.Errorf("line %d: %w", lines[i], err)
-		}
-		all = append(all, err)
-	}
+	err := executor.CanPlayText(plan, text)
 	switch {
-	case len(all) == 0:
+	case err == nil:
+		return nil
 	case Executor(true).CanPlay(plan) == nil:
-		all = append(all, errors.New("with --power-cuts it is possible, on Linux"))
-	default:
-		all = append(all, errors.New("such a plan is for the simulator"))
+		return fmt.Errorf("%w\nwith --power-cuts it is possible, on Linux", err)
 	}
-	return errors.Join(all...)
+	return fmt.Errorf("%w\nsuch a plan is for the simulator: flotilla sim run", err)
 }
 
 // Run starts a fleet, plays the plan, judges, and ends all that it started. When ctx
@@ -89,7 +69,7 @@ func (l *Lab) Run(ctx, hard context.Context) (result *Result, err error) {
 	if _, err := os.Stat(l.Dir); !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%s is there already: each run has a folder of its own", l.Dir)
 	}
-	redis.SetLogger(silent{}) // of the whole process
+	logging.Disable() // of the whole process: connections that fail are meant to
 	f, err := l.startFleet()
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(l.Dir)) // nothing but a lock, or what is not used yet
@@ -143,50 +123,34 @@ func (r *run) finish(ctx context.Context) *Result {
 		began := time.Now()
 		calm := time.Duration(r.plan.Calm) * time.Millisecond
 		if err := r.fleet.waitUntil(ctx, calm, func() string { return r.fleet.isWhole(ctx, r.plan) }); err != nil {
-			result.fault("the fleet did not become whole within its calm time: %v", err)
+			result.late("the fleet did not become whole within its calm time: %v", err)
 		} else {
 			result.note("whole again %v after the end", time.Since(began).Round(time.Millisecond))
 		}
 	}
+	r.lookAtDamaged() // who is whole got over it
 	r.log("reading what is there in the end, and judging")
 	addresses := r.load.options.Addresses
-	final, faults := r.load.ReadFinal(ctx, addresses...)
-	result.Faults = append(result.Faults, faults...)
+	final, unread := r.load.ReadFinal(ctx, addresses...)
+	result.Late = append(result.Late, unread...)
 	if isSafe {
 		r.compare(ctx, result, addresses[0], final)
 	}
+	r.busy.end() // judging alone keeps the machine busy
+	result.Busy = r.busy.wasTooBusy()
 	r.load.Judge(result, final)
 	if !isSafe {
 		r.load.judgeSilence(result)
 	}
-	r.judgeDeaths(result)
+	r.judgeDamaged(result)
+	if r.moments > 0 {
+		result.note("%s of a write came, and a node ended there", counted(r.moments, "moment"))
+	}
+	if r.fullDeaths > 0 {
+		result.note("nodes ended %s while their disks were full: what can not be written down must not go on", counted(r.fullDeaths, "time"))
+	}
 	r.fleet.disks.report(result)
 	return result
-}
-
-// compare demands that every node has the same as what was read.
-func (r *run) compare(ctx context.Context, result *Result, address string, final map[string]check.Final) {
-	result.Faults = append(result.Faults, r.load.Overdue(address)...)
-	// Reading may have had entries written: what expired is cleared away.
-	err := r.fleet.waitUntil(ctx, readPatience, func() string { return r.fleet.isWhole(ctx, r.plan) })
-	if err != nil {
-		result.fault("after the end, with nobody writing: %v", err)
-		return
-	}
-	for _, n := range r.fleet.Plan.Nodes {
-		result.Faults = append(result.Faults, r.load.Same(n.Node, n.StoreAddr(), final)...)
-	}
-	result.note("%s read from each node's own copy", counted(len(final), "key"))
-}
-
-// judgeDeaths: a process that ended by itself had better been given a reason, which is
-// damage to its files.
-func (r *run) judgeDeaths(result *Result) {
-	for _, s := range r.fleet.States() {
-		if deaths := s.Deaths - r.excused[s.Node]; deaths > 0 && !r.damaged[s.Node] {
-			result.fault("%v ended %s by itself: see %s", s.Node, counted(deaths, "time"), filepath.Join(r.fleet.folder(s.Node), "node.log"))
-		}
-	}
 }
 
 // log says something with the time of the plan.

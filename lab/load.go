@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +28,12 @@ type LoadOptions struct {
 	// Stays has each client ask one node only, whatever becomes of it. Otherwise it
 	// turns to the next one after a failure.
 	Stays bool
+	// DriftPPM is how wrongly, in millionths, a node may count the age of what it
+	// answers a bounded read with: its clock against that of another one.
+	DriftPPM int
+	// ClocksStray says that clocks are set or run wrongly: what empties itself may do so
+	// at any time.
+	ClocksStray bool
 }
 
 // Load is a number of clients that ask for all kinds of things at once, each over
@@ -47,10 +54,13 @@ type Load struct {
 	quiet    *quiet
 	counts   [3]atomic.Int64 // by place in outcomes
 
-	mu      sync.Mutex        // guards all below
-	odd     []string          // answers that no fault explains, such as a syntax error
-	passing []string          // keys that empty themselves
-	members map[string]string // of each set, one that was put in
+	hasPassing bool // some keys empty themselves
+
+	mu       sync.Mutex        // guards all below
+	odd      []string          // answers that no fault explains, such as a syntax error
+	expiries []check.Operation // that may have happened, from when on
+	watched  []check.Watched   // transactions that were carried out
+	members  map[string]string // of each set, one that was put in
 }
 
 // Epoch is for how long a key is used.
@@ -66,7 +76,8 @@ var outcomes = [3]check.Outcome{check.Known, check.Unknown, check.Refused}
 // StartLoad has clients work until Stop.
 func StartLoad(o LoadOptions) *Load {
 	l := &Load{options: o, Began: time.Now(), Run: strconv.FormatInt(time.Now().UnixNano(), 36), members: map[string]string{}}
-	l.Recorder = check.NewRecorder(func() int64 { return int64(time.Since(l.Began)) })
+	l.Recorder = check.NewRecorder(l.now)
+	l.hasPassing = slices.ContainsFunc(o.Workload.Load, func(p scenario.Part) bool { return p.Operation == scenario.SetEx })
 	l.quiet = newQuiet(len(o.Addresses), max(o.Groups, 1), l.Began)
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stop = cancel
@@ -75,6 +86,9 @@ func StartLoad(o LoadOptions) *Load {
 	}
 	return l
 }
+
+// now is the time on the recorder's clock.
+func (l *Load) now() int64 { return int64(time.Since(l.Began)) }
 
 // Stop ends the load: what is under way is waited for.
 func (l *Load) Stop() {
@@ -111,12 +125,6 @@ func Dial(address string) *redis.Client {
 		DisableIdentity: true,
 	})
 }
-
-// silent drops what go-redis says of failed connections: here they are meant to fail.
-type silent struct{}
-
-// Printf is part of go-redis's logger.
-func (silent) Printf(context.Context, string, ...any) {}
 
 // connect begins a new session.
 func (l *Load) connect(address string) *link {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -17,17 +18,26 @@ import (
 
 // run is a plan that is being played. Only the goroutine of Lab.Run uses it.
 type run struct {
-	lab     *Lab
-	plan    *scenario.Plan
-	fleet   *fleet
-	roles   *roles
-	player  *scenario.Player
-	load    *Load
-	chance  *rand.Rand // for bits
-	ways    []supervisor.Way
-	damaged map[flotilla.NodeID]bool // nodes whose files were changed behind their back
-	excused map[flotilla.NodeID]int  // deaths of nodes that saw their disk fail before they were killed
-	told    time.Time                // when the last line of progress was printed
+	lab        *Lab
+	plan       *scenario.Plan
+	fleet      *fleet
+	roles      *roles
+	player     *scenario.Player
+	load       *Load
+	busy       *busy
+	chance     *rand.Rand // for bits
+	ways       []supervisor.Way
+	armed      map[flotilla.NodeID]armed              // nodes that wait for a moment to crash at
+	moments    int                                    // that came
+	conditions map[flotilla.NodeID]scenario.Condition // of disks and clocks
+	fullSince  map[flotilla.NodeID]int                // deaths of nodes when their disks became full
+	fullDeaths int                                    // of nodes while their disks were full
+	damaged    map[flotilla.NodeID]*damaged           // nodes that may suffer from changed files
+	pardoned   map[flotilla.NodeID]toll               // what those did that got over it
+	looked     time.Time                              // when damaged nodes were looked at last
+	exposed    map[flotilla.NodeID]*exposed
+	excused    map[flotilla.NodeID]int // deaths of nodes that were meant, or that no node could have helped
+	told       time.Time               // when the last line of progress was printed
 }
 
 // toldEvery is after how long a line of progress is printed.
@@ -39,17 +49,32 @@ func newRun(l *Lab, f *fleet) *run {
 		lab: l, plan: l.Plan, fleet: f, player: scenario.NewPlayer(l.Plan),
 		roles:   &roles{fleet: f, holders: map[flotilla.GroupID]map[flotilla.NodeID]bool{}},
 		chance:  rand.New(rand.NewPCG(l.Seed, 0x62697473)),
-		damaged: map[flotilla.NodeID]bool{}, excused: map[flotilla.NodeID]int{},
+		damaged: map[flotilla.NodeID]*damaged{}, pardoned: map[flotilla.NodeID]toll{}, exposed: map[flotilla.NodeID]*exposed{}, excused: map[flotilla.NodeID]int{},
+		armed: map[flotilla.NodeID]armed{}, conditions: map[flotilla.NodeID]scenario.Condition{}, fullSince: map[flotilla.NodeID]int{},
 	}
 	// In liveness mode each client demands of its node that it goes on.
 	isLiveness := l.Plan.Mode == scenario.Liveness
 	r.load = StartLoad(LoadOptions{
 		Addresses: f.stores(func(id flotilla.NodeID) bool { return isLiveness && slices.Contains(l.Plan.Without, id) }),
 		Groups:    l.Plan.Groups, Workload: l.Plan.Workload, Seed: l.Seed, Stays: isLiveness,
+		DriftPPM: drift(l.Plan), ClocksStray: strayClocks(l.Plan),
 	})
-	r.told = r.load.Began
+	r.told, r.busy = r.load.Began, startBusy()
 	r.log("%s at work", counted(l.Plan.Workload.Clients, "client"))
 	return r
+}
+
+// drift returns how far two clocks may run apart in a plan, in millionths.
+func drift(p *scenario.Plan) (most int) {
+	for _, s := range p.Steps {
+		most = max(most, 2*s.DriftPPM, -2*s.DriftPPM)
+	}
+	return most
+}
+
+// strayClocks reports whether a plan sets a clock, or has one run, wrongly.
+func strayClocks(p *scenario.Plan) bool {
+	return slices.ContainsFunc(p.Steps, func(s scenario.Step) bool { return s.Offset != 0 || s.DriftPPM != 0 })
 }
 
 // play does what the plan says, until its end. Clients ask until the plan's duration
@@ -59,44 +84,62 @@ func (r *run) play(ctx context.Context) error {
 	for {
 		at, ok := r.player.Next()
 		if !ok {
+			r.disarm(r.fleet.nodes()...)
 			return nil
 		}
+		if !isOver {
+			at = min(at, r.plan.Duration)
+		}
+		if isDue, err := r.wait(ctx, at); err != nil {
+			return err
+		} else if !isDue {
+			continue
+		}
 		if at >= r.plan.Duration && !isOver {
-			if err := r.wait(ctx, r.plan.Duration); err != nil {
-				return err
-			}
 			isOver = true
 			r.load.Stop()
 			r.log("the clients have ended: %s", r.load.Counts())
 		}
-		if err := r.wait(ctx, at); err != nil {
-			return err
+		now := r.now()
+		if !isOver {
+			now = min(now, r.plan.Duration-1) // however late we are, the clients end before the final steps
 		}
-		for _, order := range r.player.Play(r.now(), r.roles) {
+		for _, order := range r.player.Play(now, r.roles) {
 			r.log("%v", order)
 			if err := r.carryOut(order); err != nil {
 				return fmt.Errorf("%v: %w", order, err)
 			}
 		}
-		if err := r.setLinks(); err != nil {
+		if err := errors.Join(r.setLinks(), r.setConditions()); err != nil {
 			return err
 		}
 	}
 }
 
-// wait waits for a time of the plan.
-func (r *run) wait(ctx context.Context, until flotilla.Millis) error {
+// wait waits for a time of the plan. It returns before if a node had its moment: there may
+// be something to do earlier then.
+func (r *run) wait(ctx context.Context, until flotilla.Millis) (isDue bool, err error) {
 	for {
+		if found, err := r.crashed(); found || err != nil {
+			return false, err
+		}
+		r.lookAtDamaged()
 		left := time.Duration(until-r.now()) * time.Millisecond
 		if left <= 0 {
-			return ctx.Err()
+			return true, ctx.Err()
+		}
+		if len(r.armed) > 0 {
+			left = min(left, armedLook)
+		}
+		if len(r.damaged) > 0 {
+			left = min(left, damagedLook)
 		}
 		progress := toldEvery - time.Since(r.told)
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return false, ctx.Err()
 		case <-r.fleet.ended:
-			return fmt.Errorf("the fleet ended: %w", r.fleet.err)
+			return false, fmt.Errorf("the fleet ended: %w", r.fleet.err)
 		case <-time.After(min(left, max(progress, 0))):
 		}
 		if time.Since(r.told) >= toldEvery {
@@ -106,11 +149,15 @@ func (r *run) wait(ctx context.Context, until flotilla.Millis) error {
 	}
 }
 
-// carryOut does to processes and files what an order says. What it does to links is
-// in the player's Network, and what happens to disks and clocks nobody can do here.
+// carryOut does to processes and files what an order says. What it does to links, disks
+// and clocks is in the player's Network and Conditions.
 func (r *run) carryOut(o scenario.Order) error {
 	if o.Skipped != "" {
 		return nil
+	}
+	switch o.Step.Verb {
+	case scenario.Kill, scenario.Crash, scenario.Wipe, scenario.Restart:
+		r.disarm(o.Nodes...)
 	}
 	switch o.Step.Verb {
 	case scenario.Kill:
@@ -128,9 +175,13 @@ func (r *run) carryOut(o scenario.Order) error {
 	case scenario.Resume:
 		return r.ask(supervisor.Resume, r.in(o.Nodes, supervisor.Paused))
 	case scenario.Flip:
-		return r.flip(o)
+		return r.damage(o, flip(o.Step.Bits, r.chance))
+	case scenario.Clear:
+		return r.damage(o, clearLast(o.Step.Bytes))
+	case scenario.Transfer:
+		return r.transfer(o)
 	}
-	return nil
+	return nil // links, disks and clocks: see setLinks and setConditions
 }
 
 // in returns those of some nodes that are at such a place in their life.
@@ -159,46 +210,37 @@ func (r *run) ask(verb supervisor.Verb, nodes []flotilla.NodeID) error {
 	return nil
 }
 
-// crash takes the power away. What was written and not synced stays, as with Kill,
-// unless the step says that it is lost.
-func (r *run) crash(o scenario.Order) error {
-	if o.Step.Loss == scenario.LoseNothing {
-		return r.ask(supervisor.Kill, o.Nodes)
-	}
-	before := map[flotilla.NodeID]int{}
-	for _, node := range o.Nodes {
-		before[node] = r.fleet.state(node).Deaths
-	}
-	// All disks first: no node may hear of the others' end and write that down.
-	err := r.fleet.disks.cut(o.Nodes, o.Step.Loss, r.chance)
-	if err == nil {
-		err = r.ask(supervisor.Kill, o.Nodes)
-	}
-	for _, node := range o.Nodes {
-		r.excused[node] += r.fleet.state(node).Deaths - before[node]
-	}
-	r.fleet.disks.restore(o.Nodes)
-	return err
-}
-
 func (r *run) wipe(nodes []flotilla.NodeID) error {
 	err := r.ask(supervisor.Kill, nodes)
 	for _, node := range nodes {
+		r.pardon(node, r.toll(node))
 		if err == nil {
 			err = wipe(r.fleet.folder(node))
 		}
+		delete(r.exposed, node)
+		r.pardoned[node] = toll{deaths: r.pardoned[node].deaths} // what was set aside is gone, too
 	}
 	return err
 }
 
-func (r *run) flip(o scenario.Order) error {
+func (r *run) damage(o scenario.Order, change func(*os.File, int64) (string, error)) error {
 	for _, node := range o.Nodes {
-		what, err := flip(r.fleet.folder(node), o.Step.File, o.Step.Bits, r.chance)
+		if why := r.refusesDamage(node, o.Step.File); why != "" {
+			r.log("  %v: not done: %s", node, why)
+			continue
+		}
+		before, starts := r.toll(node), r.fleet.state(node).Starts
+		what, err := damage(r.fleet.folder(node), o.Step.File, change)
 		if err != nil {
 			r.log("  %v: %v", node, err) // there is no such file now: nothing to damage
 			continue
 		}
-		r.damaged[node] = true
+		if r.damaged[node] == nil {
+			r.damaged[node] = &damaged{before: before, asides: noTable}
+		}
+		r.damaged[node].changes(o.Step.File, starts, before.asides)
+		e := r.exposure(node)
+		e.rotten = append(e.rotten, o.Step.File)
 		r.log("  %v: %s", node, what)
 	}
 	return nil
@@ -223,14 +265,20 @@ func (r *run) setLinks() error {
 }
 
 func (r *run) tellLinks() error {
-	_, err := r.fleet.do(supervisor.Request{Verb: supervisor.Links, Ways: r.ways}, linksWait)
-	if err != nil && (errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "did not answer in time")) {
-		return nil
-	}
-	if err != nil {
+	if err := r.tell(supervisor.Request{Verb: supervisor.Links, Ways: r.ways}); err != nil {
 		return fmt.Errorf("set the links: %w", err)
 	}
 	return nil
+}
+
+// tell has nodes told of what is wrong with them, and does not wait for those that do
+// not answer: they are told again.
+func (r *run) tell(request supervisor.Request) error {
+	_, err := r.fleet.do(request, linksWait)
+	if err != nil && (errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "did not answer in time")) {
+		return nil
+	}
+	return err
 }
 
 // heal ends all that can be ended at once. It is for a run that is given up.

@@ -193,7 +193,7 @@ func drawClause(t *rapid.T, p *Plan, form string, s *Step) {
 			s.For = flotilla.Millis(rapid.IntRange(1, int(MaxDuration)).Draw(t, form))
 		}
 	case "[MOMENT]":
-		s.Boundary = rapid.SampledFrom(append(boundaries(), "")).Draw(t, form)
+		s.Boundary = rapid.SampledFrom(append(Moments(), "")).Draw(t, form)
 	case "[losing [some] unsynced]":
 		s.Loss = rapid.SampledFrom([]Loss{LoseNothing, LoseAll, LoseSome}).Draw(t, form)
 	case "P%":

@@ -1,6 +1,10 @@
 package scenario
 
-import "flotilla"
+import (
+	"slices"
+
+	"flotilla"
+)
 
 // Plan is a workload and what is broken meanwhile. Parse makes one, and so may code;
 // Check tells whether one that code made is sound.
@@ -162,8 +166,8 @@ const (
 	AfterInstall   Boundary = "after install"
 )
 
-// boundaries in the order of the documentation.
-func boundaries() []Boundary {
+// Moments returns all moments of a write, in the order of the documentation.
+func Moments() []Boundary {
 	return []Boundary{BeforeAppend, AfterAppend, BeforeVote, AfterVote, BeforeReply, AfterReply, BeforeFlush, AfterFlush,
 		BeforeInstall, BetweenInstall, AfterInstall}
 }
@@ -186,8 +190,6 @@ type File string
 // The files.
 const (
 	WAL           File = "wal"
-	LogTable      File = "log-sst"
-	LogManifest   File = "log-manifest"
 	StateTable    File = "sst"
 	StateManifest File = "manifest"
 	Tail          File = "tail"
@@ -203,14 +205,20 @@ type fileForm struct {
 // fileForms in the order of the documentation.
 func fileForms() []fileForm {
 	return []fileForm{
-		{WAL, "log/*.log", "what was appended to the logs last"},
-		{LogTable, "log/*.sst", "older entries"},
-		{LogManifest, "log/MANIFEST-*", "which files make up the logs"},
+		{WAL, "log/*.log", "what was appended to the logs"},
 		{StateTable, "state/*.sst", "states, as far as they were flushed"},
 		{StateManifest, "state/MANIFEST-*", "which files make up the states"},
 		{Tail, "tail", "how far the logs were synced"},
 		{ReplicaList, "replicas", "which groups the node has copies of"},
 	}
+}
+
+// FileKinds returns all kinds of files, in the order of the documentation.
+func FileKinds() (all []File) {
+	for _, f := range fileForms() {
+		all = append(all, f.file)
+	}
+	return all
 }
 
 // Path returns where such files are, as a pattern of path.Match below the folder of
@@ -222,6 +230,18 @@ func (f File) Path() string {
 		}
 	}
 	return ""
+}
+
+// Witness returns the file which tells that the end of this one is gone. Damage to both can not
+// be known to be damage.
+func (f File) Witness() (other File, ok bool) {
+	switch f {
+	case WAL:
+		return Tail, true
+	case Tail:
+		return WAL, true
+	}
+	return "", false
 }
 
 // Operation is one thing that clients ask for, by the name of its command where
@@ -248,6 +268,12 @@ const (
 	LLen     Operation = "llen"
 	Multi    Operation = "multi"
 	Once     Operation = "once"
+
+	// These are for queues. A plan that has one of them creates a few, of all kinds.
+	Send    Operation = "send"
+	Work    Operation = "work"
+	Redrive Operation = "redrive"
+	Purge   Operation = "purge"
 )
 
 type operationForm struct {
@@ -276,12 +302,31 @@ func operations() []operationForm {
 		{LLen, "read a list's length"},
 		{Multi, "read and write several registers of one slot at once, by `MULTI` and `EXEC`"},
 		{Once, "write a register that nobody writes again: only durability is asked of it"},
+		{Send, "send one message or several to a queue; again, if nobody answered, where the queue tells repetitions"},
+		{Work, "receive messages, or go on with one: delete it, extend its lease, give it back, be too late, forget it; or count a queue"},
+		{Redrive, "begin to move dead messages back to where they came from"},
+		{Purge, "purge a queue"},
 	}
 }
 
 // IsRead reports whether the operation only reads: Workload.Reads says at which level.
 func (o Operation) IsRead() bool {
 	return o == Get || o == Count || o == SMembers || o == LRange || o == LLen
+}
+
+// IsOfQueues reports whether the operation asks something of queues, and not of keys.
+func (o Operation) IsOfQueues() bool {
+	return o == Send || o == Work || o == Redrive || o == Purge
+}
+
+// HasQueues reports whether any of the load asks something of queues.
+func (w *Workload) HasQueues() bool {
+	return slices.ContainsFunc(w.Load, func(p Part) bool { return p.Operation.IsOfQueues() })
+}
+
+// HasOnlyQueues reports whether all of the load asks something of queues.
+func (w *Workload) HasOnlyQueues() bool {
+	return !slices.ContainsFunc(w.Load, func(p Part) bool { return !p.Operation.IsOfQueues() })
 }
 
 // Operation returns what a client asks for when it has drawn a number, evenly, from

@@ -17,6 +17,7 @@ type Options struct {
 	Groups   int  // zero means drawn
 	Clients  int  // zero means drawn
 	Duration flotilla.Millis
+	Think    Span     // of clients; zero means drawn
 	Executor Executor // only what it can do is asked for; no name means Virtual
 }
 
@@ -30,6 +31,9 @@ type Options struct {
 func Random(seed uint64, options Options) *Plan {
 	g := newGenerator(seed, options)
 	g.workload()
+	if options.Think.Most > 0 {
+		g.plan.Workload.Think = options.Think
+	}
 	if g.plan.Mode == Liveness {
 		g.livenessSteps()
 	} else {
@@ -104,9 +108,9 @@ func (g *generator) workload() {
 	w := &g.plan.Workload
 	dealt := map[Operation]Share{}
 	mix := pick(g,
-		[]Operation{Set, Set, Get, Get, Get, CAS, Del},
-		[]Operation{Set, Get, Get, Incr, Incr, Count, CAS, Once},
-		[]Operation{Set, Get, Get, Incr, CAS, SAdd, SRem, SMembers, LPush, RPush, LPop, RPop, LRange, Multi, Once},
+		[]Operation{Set, Set, Get, Get, Get, CAS, Del, SetEx},
+		[]Operation{Set, Get, Get, Incr, Incr, Count, CAS, SetEx, Once},
+		[]Operation{Set, Get, Get, Incr, CAS, SAdd, SRem, SMembers, LPush, RPush, LPop, RPop, LRange, LLen, Multi, SetEx, Once},
 		[]Operation{Set, Get, Get, Multi, Multi, CAS, LPush, RPop, LRange, Incr})
 	for range 20 {
 		dealt[pick(g, mix...)] += Whole / 20

@@ -114,7 +114,7 @@ func TestRandomPlansBreakWhatMatters(t *testing.T) {
 			t.Errorf("nothing ever has %s", v.verb)
 		}
 	}
-	for _, b := range boundaries() {
+	for _, b := range Moments() {
 		if seen[string(b)] == 0 {
 			t.Errorf("no crash ever comes %s", b)
 		}

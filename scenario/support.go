@@ -1,8 +1,12 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
+
+	"flotilla"
 )
 
 // Ability is something that an executor must be able to do for a step.
@@ -23,12 +27,13 @@ const (
 	Files          Ability = "change files of a node"
 	Clocks         Ability = "set a node's clock"
 	Transfers      Ability = "tell a leader to hand over"
+	QueueClients   Ability = "ask anything of queues"
 )
 
 // abilities in the order of the documentation.
 func abilities() []Ability {
 	return []Ability{Processes, LinkFaults, Transfers, Boundaries, InstallMoments, InnerMoments, PowerLoss, PartialLoss,
-		EmptyDisks, SlowDisks, FullDisks, Files, Clocks}
+		EmptyDisks, SlowDisks, FullDisks, Files, Clocks, QueueClients}
 }
 
 // Executor is something that carries plans out, and what it can do. Whoever builds
@@ -43,7 +48,7 @@ type Executor struct {
 // has no files.
 func Virtual() Executor {
 	return Executor{"the simulator", []Ability{Processes, LinkFaults, Boundaries, InstallMoments, InnerMoments, PowerLoss,
-		PartialLoss, EmptyDisks, SlowDisks, FullDisks, Clocks, Transfers}}
+		PartialLoss, EmptyDisks, SlowDisks, FullDisks, Clocks, Transfers, QueueClients}}
 }
 
 // VirtualPebble is a simulated cluster whose disks are Pebble on a file system in
@@ -51,18 +56,19 @@ func Virtual() Executor {
 // run to run.
 func VirtualPebble() Executor {
 	return Executor{"the simulator with Pebble", []Ability{Processes, LinkFaults, Boundaries, InstallMoments, PowerLoss,
-		EmptyDisks, SlowDisks, FullDisks, Files, Clocks, Transfers}}
+		EmptyDisks, SlowDisks, FullDisks, Files, Clocks, Transfers, QueueClients}}
 }
 
-// Real is a fleet of processes on this machine. It has no moments of a write, one
-// clock for all nodes, and no door through which a leader could be told to hand over.
+// Real is a fleet of processes on this machine. Moments inside of a disk pass within
+// Pebble, where no process can be stopped.
 func Real() Executor {
-	return Executor{"a fleet of processes", []Ability{Processes, LinkFaults, EmptyDisks, Files}}
+	return Executor{"a fleet of processes", []Ability{Processes, LinkFaults, Boundaries, InstallMoments, EmptyDisks, Files, Clocks, Transfers}}
 }
 
-// RealPowerCut is such a fleet on a file system that forgets what was not synced.
+// RealPowerCut is such a fleet on file systems that forget what was not synced, and
+// that can be slow and full.
 func RealPowerCut() Executor {
-	return Executor{"a fleet on power-cut disks", append(Real().Has, PowerLoss, PartialLoss)}
+	return Executor{"a fleet on power-cut disks", append(Real().Has, PowerLoss, PartialLoss, SlowDisks, FullDisks)}
 }
 
 // executors in the order of the documentation.
@@ -119,10 +125,21 @@ func (e Executor) CanDo(s Step) error {
 	return nil
 }
 
+// canAsk tells whether there are clients for all of a plan's load; nil if so.
+func (e Executor) canAsk(p *Plan) *Error {
+	if !p.Workload.HasQueues() || slices.Contains(e.Has, QueueClients) {
+		return nil
+	}
+	return &Error{Wrong: "the load is not possible here", Right: fmt.Sprintf("clients of %s can not %s", e.Name, QueueClients)}
+}
+
 // CanPlay tells whether the executor can carry out all of a plan's steps; nil if so.
 // The error has a line for each step that it can not.
 func (e Executor) CanPlay(p *Plan) error {
 	var all Errors
+	if err := e.canAsk(p); err != nil {
+		all = append(all, err)
+	}
 	for _, s := range p.Steps {
 		for _, need := range s.Needs() {
 			if !slices.Contains(e.Has, need) {
@@ -135,4 +152,27 @@ func (e Executor) CanPlay(p *Plan) error {
 		return nil
 	}
 	return all
+}
+
+// CanPlayText is CanPlay for a plan and the text that it was parsed from: the error
+// names the lines of the steps that can not be done.
+func (e Executor) CanPlayText(p *Plan, text string) error {
+	var lines []int // on which the steps are, in order
+	for i, line := range strings.Split(text, "\n") {
+		words := strings.Fields(line)
+		if len(words) > 0 && (words[0] == "at" || words[0] == "every" || words[0] == "finally") {
+			lines = append(lines, i+1)
+		}
+	}
+	flotilla.Assert(len(lines) == len(p.Steps), "a plan of %d steps is not of a text with %d", len(p.Steps), len(lines))
+	var all []error
+	if err := e.canAsk(p); err != nil {
+		all = append(all, err)
+	}
+	for i, step := range p.Steps {
+		if err := e.CanDo(step); err != nil {
+			all = append(all, fmt.Errorf("line %d: %w", lines[i], err))
+		}
+	}
+	return errors.Join(all...)
 }

@@ -191,7 +191,7 @@ func boundaryClause() clause {
 		if moment := w.peek(); moment != "before" && moment != "between" && moment != "after" {
 			return
 		}
-		for _, b := range boundaries() {
+		for _, b := range Moments() {
 			if w.take(string(b)) {
 				s.Boundary = b
 				return
@@ -199,7 +199,7 @@ func boundaryClause() clause {
 		}
 		moment := w.next()
 		var all []string
-		for _, b := range boundaries() {
+		for _, b := range Moments() {
 			if rest, ok := strings.CutPrefix(string(b), moment+" "); ok {
 				all = append(all, rest)
 			}

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"iter"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"flotilla"
-	"flotilla/check"
+	"flotilla/queue"
+	"flotilla/scenario"
 	"flotilla/store"
 )
 
@@ -17,16 +17,21 @@ import (
 // it waits for something, and the world lets it go on when that has come.
 type client struct {
 	w       *world
-	name    int // in the history: a new one for each connection
+	number  int
+	name    int   // in the history: a new one for each connection
+	home    *node // the only one that it asks, in liveness mode
 	chance  *rand.Rand
-	node    *node
 	session *store.Session // nil: not connected
+	queue   *queue.Client  // as long as session
+	host    *host          // of the session
 	next    func() (struct{}, bool)
 	stop    func()
 	yield   func(struct{}) bool
 	waits   uint64 // grows with each wait, so that who comes too late is not heard
 	isEnded bool
-	saw     map[string]int // list: length of the longest that this connection made or saw
+
+	held   []*held  // leases that it goes on with
+	unsent []unsent // messages that it will send again
 }
 
 // errStopped unwinds a client's coroutine.
@@ -34,7 +39,11 @@ var errStopped = errors.New("the simulation has ended")
 
 // newClient returns a client that does what act says, over and over.
 func newClient(w *world, number int, act func(c *client)) *client {
-	c := &client{w: w, chance: rand.New(rand.NewPCG(w.opts.Seed, uint64(1000+number)))}
+	c := &client{w: w, number: number, chance: rand.New(rand.NewPCG(w.opts.Seed, uint64(1000+number)))}
+	if w.plan.Mode == scenario.Liveness {
+		homes := w.homes()
+		c.home = homes[number%len(homes)]
+	}
 	c.next, c.stop = iter.Pull(func(yield func(struct{}) bool) {
 		defer func() {
 			c.isEnded = true
@@ -72,66 +81,54 @@ func (c *client) sleep(d time.Duration) {
 	c.wait(func(resume func()) { c.w.after(d, resume) })
 }
 
-// connect finds a node that takes connections, and reports whether it did.
+// connect finds a node that takes connections, and reports whether it did. A session
+// whose node has gone goes on with another one.
 func (c *client) connect() bool {
-	if c.session != nil {
+	if c.session != nil && c.host.isUp() {
 		return true
 	}
-	n := c.w.nodes[c.chance.IntN(len(c.w.nodes))]
-	if n.core == nil || n.isDying {
+	if c.session != nil {
+		return c.move()
+	}
+	n := c.anyNode()
+	if n == nil {
 		return false
 	}
 	c.w.names++
-	c.name, c.node, c.session, c.saw = c.w.names, n, store.NewSession(&host{client: c, node: n, life: n.life}), map[string]int{}
+	c.name, c.host = c.w.names, &host{client: c, node: n, life: n.life}
+	c.session, c.queue = store.NewSession(c.host), queue.NewClient(c.host)
+	return true
+}
+
+// anyNode returns a node that the client may ask, and that takes connections, or nil.
+func (c *client) anyNode() *node {
+	n := c.home
+	if n == nil {
+		n = c.w.nodes[c.chance.IntN(len(c.w.nodes))]
+	}
+	if n.core == nil || n.isDying {
+		return nil
+	}
+	return n
+}
+
+// move goes on with the same session on another node, if that is up: what was seen
+// here must be seen there.
+func (c *client) move() bool {
+	n := c.anyNode()
+	if n == nil {
+		return false
+	}
+	if n != c.host.node {
+		c.w.count("session moved to another node")
+	}
+	c.host.node, c.host.life = n, n.life
 	return true
 }
 
 // hangUp ends the connection. What was asked on it may still be in the node's hands,
 // so its session is not used again.
 func (c *client) hangUp() { c.session = nil }
-
-// do sends one command and returns its reply, in the machine's notation.
-func (c *client) do(words ...string) (reply string, outcome check.Outcome) {
-	args := make([][]byte, len(words))
-	for i, word := range words {
-		args[i] = []byte(word)
-	}
-	return c.send(func(s *store.Session) error { return s.Add(store.Lookup(args[0]), args) })
-}
-
-// send sends the run that fill makes, and says what came of it.
-func (c *client) send(fill func(s *store.Session) error) (reply string, outcome check.Outcome) {
-	s := c.session
-	if err := fill(s); err != nil {
-		s.Reset()
-		return "", check.Refused
-	}
-	s.Do(context.Background())
-	raw, err := s.Reply(0)
-	reply = string(raw)
-	if c.session != nil {
-		s.Reset()
-	}
-	c.w.note('r', uint64(c.name), uint64(len(reply)), []byte(reply))
-	switch {
-	case err == nil && strings.HasPrefix(reply, "-OOM"):
-		c.w.count("refused for want of room")
-		return reply, check.Refused
-	case err == nil && strings.HasPrefix(reply, "-"):
-		c.w.fault("client %d was answered %q", c.name, reply)
-		return reply, check.Unknown
-	case err == nil:
-		return reply, check.Known
-	case errors.Is(err, flotilla.ErrRefused):
-		c.w.count("refused: " + string(flotilla.ReasonOf(err)))
-		return "", check.Refused
-	}
-	c.w.count("outcome unknown")
-	if strings.Contains(err.Error(), "forgotten this node's session") {
-		c.w.count("session expired")
-	}
-	return "", check.Unknown
-}
 
 // host is a node as a client's session sees it.
 type host struct {
@@ -140,6 +137,9 @@ type host struct {
 	life   uint64
 	open   int
 }
+
+// isUp reports whether the node is in the life in which it was connected to.
+func (h *host) isUp() bool { return h.node.core != nil && h.node.life == h.life && !h.node.isDying }
 
 // Do carries out calls; the client waits meanwhile, but not longer than its patience.
 func (h *host) Do(_ context.Context, calls ...*flotilla.Call) {
@@ -152,7 +152,10 @@ func (h *host) Do(_ context.Context, calls ...*flotilla.Call) {
 	for n.isPaused && n.life == h.life && c.w.now < patience {
 		c.sleep(20 * time.Millisecond)
 	}
-	if n.core == nil || n.life != h.life || n.isDying || n.isPaused {
+	if !h.isUp() || n.isPaused {
+		if h.isUp() {
+			n.leaveBehind(calls)
+		}
 		c.hangUp() // that the node never saw it is not known to the client
 		return
 	}
@@ -203,8 +206,8 @@ func (h *host) Topology() *flotilla.Topology {
 // Self returns the node.
 func (h *host) Self() flotilla.NodeID { return h.node.id }
 
-// Subscribe is not for these clients.
-func (h *host) Subscribe(flotilla.System, func(flotilla.Event)) func() { panic("no client subscribes") }
+// Subscribe tells nothing: these clients wait for no event.
+func (h *host) Subscribe(flotilla.System, func(flotilla.Event)) func() { return func() {} }
 
 // Replicated is not for these clients.
 func (h *host) Replicated(context.Context, flotilla.GroupID, uint64, int) int {

@@ -8,6 +8,7 @@ import (
 
 	"flotilla"
 	"flotilla/consensus"
+	"flotilla/scenario"
 	"flotilla/storage"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -18,77 +19,34 @@ import (
 type drive interface {
 	// open returns the disk as it is found.
 	open(n *node) (opened, error)
-	// crash ends the use of the disk; a mere kill loses nothing of what was written.
-	crash(losesUnsynced bool)
+	// crash ends the use of the disk, and takes of what was not synced what loss says.
+	crash(loss scenario.Loss)
+	// stop ends it in good order.
+	stop() error
 	// wipe replaces the drive by an empty one; the node is down.
 	wipe()
 	// freeze is called at a boundary: what the disk holds now is what a crash leaves.
-	freeze(losesUnsynced bool)
+	freeze(loss scenario.Loss)
+	// wasDamaged reports whether files were changed behind the node's back.
+	wasDamaged() bool
 }
 
 // opened is a disk that was opened.
 type opened struct {
-	disk   consensus.Disk
-	asks   bool // tapDisk has to ask at boundaries: the disk itself does not
-	lost   []consensus.Replica
-	forget func(flotilla.GroupID)
-}
-
-// afterReply is one more boundary: the messages that told of the write have left.
-const afterReply storage.Boundary = "after reply"
-
-// cutsPower is asked at each boundary whether the power goes out here.
-func (n *node) cutsPower(at storage.Boundary) bool {
-	w := n.w
-	if n.armed == at {
-		n.armed = ""
-	} else {
-		oneOf := w.opts.CrashOneOf
-		if n.isVoting {
-			oneOf /= 20
-		}
-		if w.isCalm || !w.happens(oneOf) {
-			return false
-		}
-		if at == storage.AfterAppend && w.happens(2) {
-			n.armed = afterReply
-			return false
-		}
-		n.losesUnsynced = w.happens(2)
-	}
-	w.count("crash " + string(at))
-	w.worsen(n)
-	return true
-}
-
-// worsen lets a second thing go wrong soon after a crash: what one copy has lost
-// shows only when another one that had it is away.
-func (w *world) worsen(n *node) {
-	if w.isCalm || !w.happens(3) {
-		return
-	}
-	other := w.nodes[w.trouble.IntN(len(w.nodes))]
-	if other == n || other.core == nil {
-		return
-	}
-	wait, isCut, away := between(w.trouble, 0, 20*time.Millisecond), w.happens(2), between(w.trouble, time.Second, 4*time.Second)
-	w.after(wait, func() {
-		switch {
-		case w.isCalm || other.core == nil:
-		case isCut:
-			w.isolate(other)
-			w.after(away, func() { w.heal() })
-		default:
-			other.crash(away)
-		}
-	})
+	disk consensus.Disk
+	asks bool // tapDisk has to ask at boundaries: the disk itself does not
+	// isSetAside says that the node had data, which was damaged: it must ask for new copies.
+	isSetAside bool
+	lost       []consensus.Replica
+	forget     func(flotilla.GroupID)
 }
 
 // tapDisk is a node's disk with time, and with moments to crash at.
 type tapDisk struct {
 	consensus.Disk
-	node *node
-	asks bool
+	node  *node
+	asks  bool
+	votes map[flotilla.GroupID]ballot // that are durable
 	// What Stats tells, in virtual time.
 	appends uint64
 	syncing time.Duration
@@ -96,7 +54,7 @@ type tapDisk struct {
 
 func (d *tapDisk) at(b storage.Boundary) error {
 	if d.asks && d.node.cutsPower(b) {
-		d.node.drive.freeze(d.node.losesUnsynced)
+		d.node.drive.freeze(d.node.loss)
 		return storage.ErrCrashed
 	}
 	return nil
@@ -105,14 +63,12 @@ func (d *tapDisk) at(b storage.Boundary) error {
 // Append takes the time of a synced write.
 func (d *tapDisk) Append(writes []consensus.Write) error {
 	n := d.node
-	n.isVoting = false
-	for _, x := range writes {
-		n.isVoting = n.isVoting || x.HardState.GetVote() != 0 && len(x.Entries) == 0
-	}
+	n.isVoting = d.votesIn(writes)
+	defer func() { n.isVoting = false }()
 	if err := d.at(storage.BeforeAppend); err != nil {
 		return err
 	}
-	took := between(n.w.trouble, 50*time.Microsecond, n.slow)
+	took := between(n.w.trouble, fastSync/20, fastSync) + between(n.w.trouble, durationOf(n.slow.Least), durationOf(n.slow.Most))
 	n.lag += took
 	d.appends++
 	d.syncing += took
@@ -120,6 +76,26 @@ func (d *tapDisk) Append(writes []consensus.Write) error {
 		return err
 	}
 	return d.at(storage.AfterAppend)
+}
+
+// fastSync is how long a synced write takes at most when the disk is well.
+const fastSync = time.Millisecond
+
+// ballot is whom a replica voted for in which term.
+type ballot struct{ term, vote uint64 }
+
+// votesIn reports whether writes make a new term or vote durable.
+func (d *tapDisk) votesIn(writes []consensus.Write) bool {
+	isNew := false
+	for _, x := range writes {
+		if x.HardState == nil {
+			continue
+		}
+		now := ballot{x.HardState.GetTerm(), x.HardState.GetVote()}
+		isNew = isNew || d.votes[x.Group] != now
+		d.votes[x.Group] = now
+	}
+	return isNew
 }
 
 // Install replaces a group's state by a snapshot.
@@ -171,6 +147,9 @@ func (w *world) compare(n *node, g flotilla.GroupID, state consensus.State) {
 	mark := state.Mark()
 	at := position{group: g, index: mark.Index}
 	now := standing{hash: consensus.Hash(state), time: mark.Time, node: n.id}
+	if state.Err() != nil {
+		return // damage was met, and a part not seen: the node stops now
+	}
 	before, isKnown := w.hashes[at]
 	if !isKnown {
 		w.hashes[at] = now
@@ -200,15 +179,25 @@ func (d *memoryDrive) open(n *node) (opened, error) {
 	return opened{disk: d.disk}, nil
 }
 
-func (d *memoryDrive) crash(losesUnsynced bool) {
-	d.keep = -1
-	if losesUnsynced {
+func (d *memoryDrive) crash(loss scenario.Loss) {
+	switch loss {
+	case scenario.LoseAll:
+		d.keep = 0
+	case scenario.LoseSome:
 		d.keep = d.w.trouble.IntN(d.disk.Pending() + 1)
+	default:
+		d.keep = -1
 	}
 }
 
-func (d *memoryDrive) wipe()       { d.disk = nil }
-func (d *memoryDrive) freeze(bool) {}
+func (d *memoryDrive) stop() error {
+	d.keep = -1
+	return d.disk.Close()
+}
+
+func (d *memoryDrive) wipe()                { d.disk = nil }
+func (d *memoryDrive) freeze(scenario.Loss) {}
+func (d *memoryDrive) wasDamaged() bool     { return false }
 
 // pebbleDrive is the tier that runs the production disk on a file system in memory.
 type pebbleDrive struct {
@@ -216,8 +205,14 @@ type pebbleDrive struct {
 	fs     *vfs.MemFS
 	frozen *vfs.MemFS // what the crash at hand leaves
 	disk   *storage.Disk
-	// isRotten says that the fault of a file was ours: otherwise none may be found.
-	isRotten bool
+	// rotten are the files that were changed since the disk was opened: a power cut takes
+	// nothing then (see doc.go).
+	rotten []scenario.File
+	// wasRotten says that a damage that is found is ours. Otherwise none may be.
+	wasRotten bool
+	// hasLost says that a power cut has taken something since the disk was open: files are
+	// not damaged then (see doc.go).
+	hasLost bool
 }
 
 const driveDir = "node"
@@ -226,8 +221,8 @@ func newPebbleDrive(w *world) *pebbleDrive { return &pebbleDrive{w: w, fs: vfs.N
 
 func (d *pebbleDrive) options(n *node) storage.Options {
 	return storage.Options{FS: d.fs, Synchronous: true, BallastBytes: -1, FreeBytes: func() uint64 { return 1 << 40 },
-		DirtyBytes: 16 << 10, FlushLogBytes: 128 << 10, CutEntries: 64, TailBytes: 64 << 10, LogTableBytes: 256 << 10,
-		StateCacheBytes: 1 << 20, LogCacheBytes: 1 << 20,
+		DirtyBytes: 16 << 10, FlushLogBytes: 128 << 10, CutEntries: 64, TailBytes: 64 << 10,
+		StateCacheBytes: 1 << 20, LogSegmentBytes: 64 << 10, LogFillBytes: 8 << 10,
 		Exit: func(err error) { d.w.fault("the disk of %v failed: %v", n.id, err) }}
 }
 
@@ -237,41 +232,57 @@ func (d *pebbleDrive) open(n *node) (opened, error) {
 	var damaged *storage.DamagedError
 	if errors.As(err, &damaged) {
 		d.w.count("quarantine")
-		if !d.isRotten {
+		if !d.wasRotten {
 			return opened{}, fmt.Errorf("nobody damaged it: %w", err)
 		}
 		if _, err := storage.Quarantine(driveDir, d.options(n)); err != nil {
 			return opened{}, fmt.Errorf("quarantine: %w", err)
 		}
+		d.wasRotten = false
 		disk, err = storage.Open(driveDir, d.options(n))
 	}
 	if err != nil {
 		return opened{}, err
 	}
-	d.disk, d.isRotten = disk, false
+	d.disk, d.rotten, d.hasLost = disk, nil, false
 	forget := func(g flotilla.GroupID) {
 		if err := disk.ForgetLost(g); err != nil {
 			d.w.fault("the list of lost copies of %v: %v", n.id, err)
 		}
 	}
-	return opened{disk: disk, asks: true, lost: disk.Lost(), forget: forget}, nil
+	isSetAside, err := disk.HasQuarantine()
+	return opened{disk: disk, asks: true, isSetAside: isSetAside, lost: disk.Lost(), forget: forget}, err
 }
 
-func (d *pebbleDrive) freeze(losesUnsynced bool) {
+func (d *pebbleDrive) freeze(loss scenario.Loss) {
 	config := vfs.CrashCloneCfg{}
-	if !losesUnsynced {
+	if loss == scenario.LoseNothing || len(d.rotten) > 0 {
 		config = vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))} // all of it: what it says does not matter
+	} else {
+		d.hasLost = true
 	}
 	d.frozen = d.fs.CrashClone(config)
 }
 
-func (d *pebbleDrive) crash(losesUnsynced bool) {
+func (d *pebbleDrive) crash(loss scenario.Loss) {
 	if d.frozen == nil {
-		d.freeze(losesUnsynced)
+		d.freeze(loss)
 	}
 	d.close()
 	d.fs, d.frozen = d.frozen, nil
 }
+
+func (d *pebbleDrive) stop() error {
+	disk := d.disk
+	d.disk = nil
+	err := disk.Close()
+	if d.wasRotten {
+		return nil // it may have found the damage now
+	}
+	return err
+}
+
+func (d *pebbleDrive) wasDamaged() bool { return d.wasRotten }
 
 // close lets go of the files of a life that has ended; what it still writes is lost.
 func (d *pebbleDrive) close() {
@@ -281,4 +292,6 @@ func (d *pebbleDrive) close() {
 	}
 }
 
-func (d *pebbleDrive) wipe() { d.fs = vfs.NewCrashableMem() }
+func (d *pebbleDrive) wipe() {
+	d.fs, d.rotten, d.wasRotten, d.hasLost = vfs.NewCrashableMem(), nil, false, false
+}

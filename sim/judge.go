@@ -3,115 +3,93 @@ package sim
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"flotilla"
 	"flotilla/check"
-	"flotilla/consensus"
-	"flotilla/storage"
 )
 
 // How long the end may take, in virtual time.
 const (
-	calmFor = 60 * time.Second
-	// judgeFor bounds the search for an order of a key's operations, in real time.
-	judgeFor = 20 * time.Second
+	endFor  = 60 * time.Second // for clients that wait for an answer
+	readFor = 60 * time.Second // for reading all that there is
 )
 
 // settle ends all trouble and waits until everything is as if nothing had been: all
-// calls answered, all copies there and equal.
+// copies there and equal.
 func (w *world) settle() {
-	w.isCalm, w.isOver = true, true
-	w.heal()
+	w.isCalm = true
+	w.setConditions()
 	for _, n := range w.nodes {
-		n.armed = storage.Boundary("")
-		n.clock.setDrift(w.now, 0)
-		if n.core == nil && n.restartAt == never {
-			n.start()
+		n.armed = armed{}
+		if n.hasFired && n.core != nil { // its power is about to go: who would start it again?
+			n.hasFired = false
+			n.crash()
 		}
-		if n.isPaused {
-			n.resume()
-		}
+		n.startIfDown()
+		n.resume()
 	}
-	if !w.runUntil(w.now+calmFor, w.haveClientsEnded) {
-		w.fault("%v after all trouble ended, not all clients have their answers", calmFor)
-		return
+	calm := durationOf(w.plan.Calm)
+	if !w.await(w.now+calm, func() bool { return w.isWhole() && w.areEqual() }) {
+		w.fault("%v after all trouble ended, %s:\n%s", calm, w.unwell(), w.describe())
 	}
-	if !w.runUntil(w.now+calmFor, func() bool { return w.isWhole() && w.areEqual() }) {
-		w.fault("%v after all trouble ended, the replicas are not equal:\n%s", calmFor, w.describe())
+}
+
+// unwell says what is wrong with a cluster that should be well by now.
+func (w *world) unwell() string {
+	if !w.isWhole() {
+		return "not all copies are there and serve"
 	}
+	return "the replicas are not equal"
 }
 
 func (w *world) haveClientsEnded() bool {
 	return !slices.ContainsFunc(w.clients, func(c *client) bool { return !c.isEnded })
 }
 
-// areEqual reports whether all copies are at the same index, with the same bytes.
-func (w *world) areEqual() bool {
-	for g := range flotilla.GroupID(w.opts.Groups + 1) {
-		mark := w.nodes[0].disk.Disk.State(g).Mark()
-		for _, n := range w.nodes[1:] {
-			if n.disk.Disk.State(g).Mark() != mark {
-				return false
-			}
-		}
+// letExpire sets all clocks to a time at which no value that passes lives any more, and
+// gives the nodes a while to notice.
+func (w *world) letExpire() {
+	for _, n := range w.nodes {
+		n.clock.skew += w.expiries.newest + longestLife - n.wall()
 	}
-	for g := range flotilla.GroupID(w.opts.Groups + 1) {
-		hash := consensus.Hash(w.nodes[0].disk.Disk.State(g))
-		for _, n := range w.nodes[1:] {
-			if other := n.disk.Disk.State(g); consensus.Hash(other) != hash {
-				w.fault("at index %d of %v the replicas on %v and %v differ", other.Mark().Index, g, w.nodes[0].id, n.id)
-			}
-		}
+	w.runUntil(w.now + expireFor)
+	calm := durationOf(w.plan.Calm)
+	if !w.await(w.now+calm, func() bool { return w.isWhole() && w.areEqual() }) {
+		w.fault("%v after values expired, %s:\n%s", calm, w.unwell(), w.describe())
 	}
-	return true
 }
 
-// readAll reads every key once more, through a client like all others.
-func (w *world) readAll() (final map[string]check.Final) {
-	final = map[string]check.Final{}
-	isDone := false
-	reader := newClient(w, len(w.clients), func(c *client) {
-		for i := range w.opts.Keys {
-			key := strconv.Itoa(i)
-			value, found := bulk(c.insist("get", "r"+key))
-			count, _ := bulk(c.insist("get", "c"+key))
-			total, _ := strconv.ParseInt(count, 10, 64)
-			final["r"+key] = check.Final{Found: found, Value: value}
-			final["c"+key] = check.Final{Total: total}
-			final["s"+key] = check.Final{Values: bulks(c.insist("smembers", "s"+key))}
-		}
-		for _, key := range slices.Sorted(maps.Keys(w.lists.pushes)) {
-			w.lists.final(w, key, bulks(c.insist("lrange", key, "0", "-1")))
-		}
-		isDone = true
-	})
-	w.after(0, reader.resume)
-	if !w.runUntil(w.now+calmFor, func() bool { return isDone }) {
-		w.fault("%v were not enough to read all keys at the end", calmFor)
-	}
-	reader.stop()
-	return final
-}
+const (
+	longestLife flotilla.Millis = 2000 // longer than any that lifeOf gives
+	expireFor                   = 3 * time.Second
+)
 
-// insist asks until there is an answer.
-func (c *client) insist(words ...string) string {
-	for {
-		if c.connect() {
-			if reply, outcome := c.do(words...); outcome == check.Known {
-				return reply
-			}
-		}
-		c.hangUp()
-		c.sleep(50 * time.Millisecond)
-	}
+// history is what clients were told, and the expiries that may have happened.
+func (w *world) history() []check.Operation {
+	return append(w.recorder.History(), w.expiries.history()...)
 }
 
 // judge holds the history against what was promised.
 func (w *world) judge(final map[string]check.Final) {
-	history := w.recorder.History()
-	for _, v := range []check.Verdict{check.Durable(history, final), check.Linearizable(history, judgeFor)} {
-		w.faults = append(w.faults, v.Faults...)
+	history := w.history()
+	w.found("durable", check.Durable(history, final))
+	w.found("linearizable", check.Linearizable(history, check.EnoughSteps))
+	w.found("weak reads", check.WeakReads(history))
+	for _, key := range slices.Sorted(maps.Keys(final)) {
+		if isPassing(key) && final[key].Found {
+			w.fault("%s: %q is there, and should have expired", key, final[key].Value)
+		}
+	}
+	w.found("watches", check.Watches(history, w.watched))
+}
+
+// found takes a checker's verdict.
+func (w *world) found(by string, v check.Verdict) {
+	for _, fault := range v.Faults {
+		w.faults = append(w.faults, by+": "+fault)
+	}
+	if !v.OK() {
+		w.verdicts = append(w.verdicts, v)
 	}
 }

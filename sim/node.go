@@ -10,6 +10,8 @@ import (
 
 	"flotilla"
 	"flotilla/cluster"
+	"flotilla/queue"
+	"flotilla/scenario"
 	"flotilla/storage"
 	"flotilla/store"
 	"flotilla/transport"
@@ -37,16 +39,19 @@ type node struct {
 	hasTicked bool
 	topology  *flotilla.Topology // the last that was looked at
 	isPaused  bool
-	isDying   bool // the power is out, and what it has sent still leaves
+	unread    map[flotilla.NodeID][][]byte // frames in the sockets of a paused process, by peer
+	late      []*flotilla.Call             // changes in them, of clients that have gone
+	isDying   bool                         // the power is out, and what it has sent still leaves
 
-	isWiped       bool             // its disk was replaced: it must ask for new copies
-	diedAt        time.Duration    // when it last went down
-	restartAt     time.Duration    // when it comes back by itself; never if it does not
-	armed         storage.Boundary // where the power goes out next
-	isVoting      bool             // the append at hand has a vote in it
-	losesUnsynced bool             // what the next crash does
-	slow          time.Duration    // how long a synced write takes at most
-	isFull        bool
+	isWiped  bool             // its disk was replaced: it must ask for new copies
+	diedAt   time.Duration    // when it last went down
+	armed    armed            // the power cut that waits for its moment
+	journal  *cluster.Journal // nil unless they are kept
+	hasFired bool             // its moment has come: the node goes down
+	isVoting bool             // the append at hand makes a term or a vote durable
+	loss     scenario.Loss    // what the next crash takes
+	slow     scenario.Span    // how much longer a synced write takes
+	isFull   bool
 }
 
 // never is a time that does not come.
@@ -59,32 +64,6 @@ type waiter struct {
 	ended      func(isOK bool) // false: the node has died
 }
 
-// nodeClock is a node's own time.
-type nodeClock struct {
-	offset flotilla.Millis // how far the wall clock is off
-	drift  float64         // how much too fast it is
-	local  time.Duration   // what it had counted
-	since  time.Duration   // when the world's clock said so
-	born   time.Duration   // local, when the process was started
-}
-
-func (c *nodeClock) elapsed(now time.Duration) time.Duration {
-	return c.local + time.Duration(float64(now-c.since)*(1+c.drift))
-}
-
-// setDrift changes how fast the clock is, without a jump.
-func (c *nodeClock) setDrift(now time.Duration, drift float64) {
-	c.local, c.since, c.drift = c.elapsed(now), now, drift
-}
-
-func (n *node) wall() flotilla.Millis {
-	return began + n.clock.offset + flotilla.Millis(n.clock.elapsed(n.w.now)/time.Millisecond)
-}
-
-func (n *node) mono() flotilla.Millis {
-	return flotilla.Millis((n.clock.elapsed(n.w.now) - n.clock.born) / time.Millisecond)
-}
-
 // tickMillis is as in production.
 const tickMillis flotilla.Millis = 50
 
@@ -93,25 +72,32 @@ func (n *node) start() {
 	w := n.w
 	w.lives++
 	n.life, n.in, n.waiters, n.jobs = w.lives, cluster.Input{}, nil, nil
-	n.turnAt, n.restartAt, n.busyUntil, n.hasTicked, n.isPaused, n.isDying = never, never, 0, false, false, false
+	n.unread, n.late = map[flotilla.NodeID][][]byte{}, nil
+	n.turnAt, n.busyUntil, n.hasTicked, n.isPaused, n.isDying = never, 0, false, false, false
 	n.clock.born = n.clock.elapsed(w.now) - between(w.trouble, 0, time.Second)
 	opened, err := n.drive.open(n)
 	if err != nil {
 		w.fault("%v can not open its disk: %v", n.id, err)
 		return
 	}
-	n.disk = &tapDisk{Disk: opened.disk, node: n, asks: opened.asks}
+	n.disk = &tapDisk{Disk: opened.disk, node: n, asks: opened.asks, votes: map[flotilla.GroupID]ballot{}}
 	n.port = w.network.Attach(n.id, receiver{n})
-	core, err := cluster.NewCore(cluster.Config{Cluster: "sim", Self: n.id, Members: w.members(), Groups: w.opts.Groups,
-		Machines: map[flotilla.System]flotilla.Machine{flotilla.SystemStore: store.Machine{}}, Disk: n.disk, Transport: line{n, n.life},
-		Log: slog.New(slog.DiscardHandler), IsBootstrap: !n.isWiped, Lost: opened.lost, ForgetLost: opened.forget,
-		Incarnation: w.lives, TickMillis: tickMillis, KeptEntries: w.opts.KeptEntries},
-		cluster.Clocks{Wall: n.wall, Mono: n.mono})
+	core, err := cluster.NewCore(cluster.Config{Cluster: "sim", Self: n.id, Members: w.members(), Groups: w.plan.Groups, Replicas: w.plan.Copies,
+		Machines: map[flotilla.System]flotilla.Machine{flotilla.SystemStore: store.Machine{}, flotilla.SystemQueue: queue.Machine{}}, Disk: n.disk, Transport: line{n, n.life},
+		Log: slog.New(slog.DiscardHandler), IsBootstrap: !n.isWiped && !opened.isSetAside, Lost: opened.lost, ForgetLost: opened.forget,
+		Journal: n.newJournal(), Incarnation: w.lives, TickMillis: tickMillis, KeptEntries: w.opts.KeptEntries},
+		cluster.Clocks{Wall: n.told, Mono: n.mono})
 	if err != nil {
-		if !errors.Is(err, storage.ErrCrashed) {
+		n.diedAt = w.now
+		switch {
+		case errors.Is(err, storage.ErrCrashed):
+			n.crash()
+		case n.drive.wasDamaged(): // in what the start reads
+			n.fail(err)
+		default:
 			w.fault("%v can not start: %v", n.id, err)
+			n.crash()
 		}
-		n.crash(between(w.trouble, 0, time.Second))
 		return
 	}
 	n.core = core
@@ -122,7 +108,7 @@ func (n *node) start() {
 
 func (w *world) members() []flotilla.NodeInfo {
 	var all []flotilla.NodeInfo
-	for i := range w.opts.Nodes {
+	for i := range w.plan.Nodes {
 		all = append(all, flotilla.NodeInfo{ID: flotilla.NodeID(i + 1)})
 	}
 	return all
@@ -137,6 +123,7 @@ func (n *node) tick(wait time.Duration) {
 			return
 		}
 		n.hasTicked = true
+		n.watch()
 		n.wake(n.w.now)
 		n.tick(time.Duration(float64(tickMillis) * float64(time.Millisecond) / (1 + n.clock.drift)))
 	})
@@ -173,10 +160,7 @@ func (n *node) turn() {
 	work, err := n.core.Turn(&in)
 	n.busyUntil = n.w.now + n.lag + 1
 	if err != nil {
-		if !errors.Is(err, storage.ErrCrashed) {
-			n.w.fault("%v stops: %v", n.id, err)
-		}
-		n.die(n.lag + 1)
+		n.fail(err)
 		return
 	}
 	for i := range work.Snapshots {
@@ -190,10 +174,41 @@ func (n *node) turn() {
 	if at := n.core.NextWake(); at != flotilla.Never {
 		n.wake(n.w.now + time.Duration(max(0, at-n.mono()))*time.Millisecond)
 	}
-	if n.armed == afterReply && n.lag > 0 {
-		n.armed = ""
-		n.w.count("crash " + string(afterReply))
+	if n.lag == 0 {
+		return // nothing waited for the disk
+	}
+	switch n.armed.boundary {
+	case scenario.BeforeReply:
+		n.fire()
+		n.die(n.lag - 1)
+	case scenario.AfterReply:
+		n.fire()
 		n.die(n.lag + 2)
+	}
+}
+
+// superviseAfter is how soon a process is started again that ended by itself.
+const superviseAfter = time.Second
+
+// fail is what becomes of a node that can not go on: its power is out, or it found its
+// files damaged. Nothing else is a reason.
+func (n *node) fail(err error) {
+	w := n.w
+	switch {
+	case errors.Is(err, storage.ErrCrashed):
+		n.die(n.lag + 1)
+	case n.drive.wasDamaged():
+		w.count("stopped by damage")
+		w.tell("%v stops: %v", n.id, err)
+		n.crash()
+		life := n.life
+		w.after(superviseAfter, func() {
+			if n.life == life {
+				n.start()
+			}
+		})
+	default:
+		w.fault("%v stops: %v", n.id, err)
 	}
 }
 
@@ -292,55 +307,6 @@ func (n *node) finish(x *waiter) {
 	x.ended(true)
 }
 
-// die is the end of a life whose last messages still leave.
-func (n *node) die(wait time.Duration) {
-	n.isDying = true
-	life := n.life
-	n.w.after(wait, func() {
-		if n.life == life && n.core != nil {
-			n.crash(n.w.downTime())
-		}
-	})
-}
-
-// crash takes the power away. The node comes back after wait, or not if wait is never.
-func (n *node) crash(wait time.Duration) {
-	w := n.w
-	w.note('c', uint64(n.id), n.life, nil)
-	w.count("crash")
-	n.harvest()
-	for _, j := range n.jobs {
-		j.Drop()
-	}
-	for _, f := range n.in.Frames {
-		f.Drop()
-	}
-	waiters := n.waiters
-	w.network.Detach(n.id)
-	n.core, n.waiters, n.jobs, n.in = nil, nil, nil, cluster.Input{}
-	n.armed, n.diedAt = "", w.now
-	n.drive.crash(n.losesUnsynced)
-	n.losesUnsynced = false
-	for _, x := range waiters {
-		x.ended(false)
-	}
-	w.lives++
-	n.life = w.lives
-	if wait == never {
-		return
-	}
-	if wait <= quickRestart {
-		w.count("restart within 30 ms")
-	}
-	life := n.life
-	n.restartAt = w.now + wait
-	w.after(wait, func() {
-		if n.life == life {
-			n.start()
-		}
-	})
-}
-
 // harvest adds what the node has counted in this life.
 func (n *node) harvest() {
 	if n.core == nil {
@@ -350,6 +316,7 @@ func (n *node) harvest() {
 	n.w.counts["leader elected"] += st.Elections
 	n.w.counts["request answered from memory"] += st.Deduped
 	n.w.counts["entry applied"] += st.Entries
+	n.w.counts["frame passed on"] += st.Relayed
 	for _, g := range st.Groups {
 		if g.First > 2 {
 			n.w.count("log cut")
@@ -362,17 +329,25 @@ type receiver struct{ *node }
 
 // Receive takes a frame.
 func (r receiver) Receive(from flotilla.NodeID, bytes []byte) {
-	if r.core == nil || r.isDying {
-		return
+	switch {
+	case r.core == nil || r.isDying:
+	case r.isHeldUp(from):
+		r.unread[from] = append(r.unread[from], bytes)
+	default:
+		r.take(from, bytes)
 	}
-	r.w.note('f', uint64(from), uint64(r.id), bytes)
-	f, err := r.core.Decode(from, bytes)
+}
+
+// take reads a frame; the next turn sees it.
+func (n *node) take(from flotilla.NodeID, bytes []byte) {
+	n.w.note('f', uint64(from), uint64(n.id), bytes)
+	f, err := n.core.Decode(from, bytes)
 	if err != nil {
-		r.w.fault("%v can not read a frame of %v: %v", r.id, from, err)
+		n.w.fault("%v can not read a frame of %v: %v", n.id, from, err)
 		return
 	}
-	r.in.Frames = append(r.in.Frames, f)
-	r.wake(r.w.now + between(r.w.chance, 0, 50*time.Microsecond))
+	n.in.Frames = append(n.in.Frames, f)
+	n.wake(n.w.now + between(n.w.chance, 0, 50*time.Microsecond))
 }
 
 // ReceiveSnapshot stores a snapshot aside.
@@ -434,8 +409,13 @@ func (l line) SendSnapshot(ctx context.Context, to flotilla.NodeID, header []byt
 	return l.port.SendSnapshot(ctx, to, header, body)
 }
 
-// Send has a frame leave.
+// Send has a frame leave. One that is larger than all that a link may hold would never
+// arrive, and whoever makes such frames makes a life that hardly ends.
 func (l line) Send(to flotilla.NodeID, frame []byte) {
+	if len(frame) > transport.MaxQueueBytes {
+		l.w.fault("%v floods %v: it sends a frame of %d bytes", l.node.id, to, len(frame))
+		return
+	}
 	if l.lag == 0 {
 		l.port.Send(to, frame)
 		return

@@ -1,12 +1,13 @@
 package sim
 
 import (
-	"fmt"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"flotilla"
+	"flotilla/check"
+	"flotilla/cluster"
+	"flotilla/scenario"
 )
 
 // Tier says which disk the nodes have.
@@ -23,37 +24,32 @@ const (
 
 // Options says what a run is. Zero values are replaced by those in parentheses.
 type Options struct {
-	Seed    uint64
-	Disk    Tier          // (Memory)
-	Nodes   int           // (3)
-	Groups  int           // (2)
-	Length  time.Duration // of the trouble, in virtual time (1 minute)
-	Clients int           // (4)
-	Keys    int           // of each kind (3)
-	Think   time.Duration // between two of a client's operations, on average (100 ms)
+	Seed uint64
+	Disk Tier           // (Memory)
+	Plan *scenario.Plan // (RandomPlan of the seed, of Length)
+	// IsOfQueues asks for RandomQueuePlan instead.
+	IsOfQueues bool
+	// Length is how long a random plan is (1 minute).
+	Length time.Duration
 	// KeptEntries is cluster.Config's (100, so that logs are cut).
 	KeptEntries uint64
-	// CrashOneOf: at each of the disk's boundaries the power goes out one time of so
-	// many, and twenty times as often where a vote is written (3000).
-	CrashOneOf int
-	Losses     int // how many disks may be lost (2)
-	// Plan is the trouble; nil means RandomPlan.
-	Plan Plan
+	// HasJournals has each node keep one, as in production, on a clock that is as wrong as
+	// the node's own, and somebody look into it all the time.
+	HasJournals bool
+	// Log takes a line for people for each thing that the plan does; nil means nobody.
+	Log func(line string)
 }
 
 func (o Options) withDefaults() Options {
 	setDefault(&o.Disk, Memory)
-	setDefault(&o.Nodes, 3)
-	setDefault(&o.Groups, 2)
 	setDefault(&o.Length, time.Minute)
-	setDefault(&o.Clients, 4)
-	setDefault(&o.Keys, 3)
-	setDefault(&o.Think, 100*time.Millisecond)
 	setDefault(&o.KeptEntries, 100)
-	setDefault(&o.CrashOneOf, 3000)
-	setDefault(&o.Losses, 2)
 	if o.Plan == nil {
-		o.Plan = RandomPlan(o.Seed, o.Nodes, o.Length, o.Disk == Pebble)
+		plan := RandomPlan
+		if o.IsOfQueues {
+			plan = RandomQueuePlan
+		}
+		o.Plan = plan(o.Seed, o.Length, o.Disk)
 	}
 	return o
 }
@@ -70,70 +66,132 @@ type Result struct {
 	Seed   uint64
 	Trace  uint64   // over every frame and every answer
 	Faults []string // what was found wrong; empty if all is well
-	Plan   Plan
+	Plan   *scenario.Plan
 	Counts Counts
+	Notes  []cluster.Note // of all journals, in order
+	Disk   Tier
+
+	// These are of a life in which something was found only: they are large.
+	Verdicts []check.Verdict // of the checkers that found something
+	History  []check.Operation
+	Queues   []check.QueueOperation
 }
 
 // OK reports whether nothing was found.
 func (r Result) OK() bool { return len(r.Faults) == 0 }
 
-// Run lives one life. It replaces crypto/rand.Reader meanwhile: one at a time.
+// Run lives one life. The plan must be one that Executor can play. It replaces
+// crypto/rand.Reader meanwhile: one at a time.
 func Run(opts Options) (r Result) {
 	opts = opts.withDefaults()
+	if err := Executor(opts.Disk).CanPlay(opts.Plan); err != nil {
+		return Result{Seed: opts.Seed, Disk: opts.Disk, Plan: opts.Plan, Faults: []string{err.Error()}}
+	}
 	defer replaceRandom(opts.Seed)()
 	w := newWorld(opts)
-	r = Result{Seed: opts.Seed, Plan: opts.Plan, Counts: w.counts}
 	defer func() {
 		if p := recover(); p != nil {
 			w.fault("panic: %v\n%s", p, debug.Stack())
 		}
 		w.end()
-		r.Faults, r.Trace = w.faults, w.trace.Sum64()
+		r = w.result()
 	}()
 	w.live()
 	return r
 }
 
-// live is all that happens.
+// result is what came of all that happened.
+func (w *world) result() Result {
+	r := Result{Seed: w.opts.Seed, Disk: w.opts.Disk, Plan: w.plan, Counts: w.counts,
+		Faults: w.faults, Trace: w.trace.Sum64(), Notes: w.notes(), Verdicts: w.verdicts}
+	if !r.OK() {
+		r.History = w.history()
+		if w.queues != nil {
+			r.Queues = w.queues.recorder.History()
+		}
+	}
+	return r
+}
+
+// live is all that happens. Each part begins when the one before it found nothing.
 func (w *world) live() {
-	w.populate()
-	w.schedule(w.opts.Plan)
-	w.runUntil(w.opts.Length, func() bool { return false })
-	if len(w.faults) > 0 {
-		return
-	}
-	w.settle()
-	if len(w.faults) > 0 {
-		return
-	}
-	final := w.readAll()
-	for _, n := range w.nodes {
-		n.harvest()
-	}
-	if len(w.faults) == 0 {
-		w.judge(final)
+	final := map[string]check.Final{}
+	for _, part := range []func(){
+		w.begin,
+		w.createQueues,
+		w.work,
+		w.endLoad,
+		w.settle,
+		w.letExpire,
+		w.timeLives,
+		w.drain,
+		func() { final = w.readAll() },
+		func() { w.judge(final) },
+		w.judgeQueues,
+	} {
+		if part(); len(w.faults) > 0 {
+			return
+		}
 	}
 }
 
-// populate starts nodes and clients.
-func (w *world) populate() {
+// startFor is how long a new cluster may take until it serves.
+const startFor = 30 * time.Second
+
+// begin starts the nodes, and waits until they serve: the plan's time begins then.
+func (w *world) begin() {
 	for _, m := range w.members() {
-		n := &node{w: w, id: m.ID, slow: fastSync}
-		n.clock.offset = flotilla.Millis(w.trouble.IntN(400))
+		n := &node{w: w, id: m.ID}
+		n.clock.skew = flotilla.Millis(w.trouble.IntN(400))
 		n.drive = &memoryDrive{w: w}
 		if w.opts.Disk == Pebble {
 			n.drive = newPebbleDrive(w)
 		}
 		w.nodes = append(w.nodes, n)
 	}
-	w.heal()
+	w.setConditions()
 	for _, n := range w.nodes {
 		n.start()
 	}
-	for i := range w.opts.Clients {
-		c := newClient(w, i, (*client).live)
+	if !w.await(startFor, w.isWhole) {
+		w.fault("the new cluster does not serve after %v:\n%s", startFor, w.describe())
+	}
+}
+
+// work is what the plan says, until its end.
+func (w *world) work() {
+	w.zero = w.now
+	clients, all := w.plan.Workload.Clients, w.plan.Workload.Clients+lookers
+	if w.plan.Workload.HasOnlyQueues() {
+		all = clients // there is nothing to look at
+	}
+	for i := range all {
+		act := (*client).work
+		if i >= clients {
+			act = (*client).look
+		}
+		c := newClient(w, i, act)
 		w.clients = append(w.clients, c)
 		w.after(0, c.resume)
+	}
+	w.follow()
+	w.runUntil(w.zero + durationOf(w.plan.Duration))
+}
+
+// endLoad waits for the clients, and has the final steps done.
+func (w *world) endLoad() {
+	w.isOver = true
+	if !w.await(w.now+endFor, w.haveClientsEnded) {
+		w.fault("%v after the plan's end, not all clients have their answers", endFor)
+		return
+	}
+	w.isFinal = true
+	w.play()
+	for at, ok := w.player.Next(); ok; at, ok = w.player.Next() {
+		w.runUntil(max(w.now, w.zero+durationOf(at)) + 1)
+		if len(w.faults) > 0 {
+			return
+		}
 	}
 }
 
@@ -141,6 +199,11 @@ func (w *world) populate() {
 func (w *world) end() {
 	for _, c := range w.clients {
 		c.stop()
+	}
+	if w.queues != nil {
+		for _, c := range w.queues.carriers {
+			c.stop()
+		}
 	}
 	for _, n := range w.nodes {
 		for _, j := range n.jobs {
@@ -150,21 +213,4 @@ func (w *world) end() {
 			d.close()
 		}
 	}
-}
-
-// describe tells how the nodes stand.
-func (w *world) describe() string {
-	var b strings.Builder
-	for _, n := range w.nodes {
-		if n.core == nil {
-			fmt.Fprintf(&b, "%v is down\n", n.id)
-			continue
-		}
-		st := n.core.Status()
-		for _, g := range st.Groups {
-			fmt.Fprintf(&b, "%v %v: %s, replica %d, term %d, leader %v, log %d to %d, committed %d, applied %d, lost: %v\n", n.id, g.Group,
-				g.Role, g.Replica, g.Term, g.Leader, g.First, g.Last, g.Commit, g.Applied, st.Quarantined)
-		}
-	}
-	return b.String()
 }

@@ -11,13 +11,18 @@ import (
 
 	"flotilla"
 	"flotilla/check"
+	"flotilla/cluster"
+	"flotilla/scenario"
 	"flotilla/transport"
 )
 
 // world is everything: nodes, network, clients, and the only clock.
 type world struct {
 	opts     Options
+	plan     *scenario.Plan
+	player   *scenario.Player
 	now      time.Duration // since the world began
+	zero     time.Duration // when the plan's time began
 	sequence uint64
 	events   events
 	network  *transport.Network
@@ -27,17 +32,23 @@ type world struct {
 	nodes           []*node
 	clients         []*client
 	recorder        *check.Recorder
-	lists           *listJudge
+	silence         *silence
+	expiries        *expiries
+	watched         []check.Watched
+	queues          *queues // nil: the plan has none
 	counts          Counts
-	isCalm          bool // nothing goes wrong by chance any more
+	links           map[link]scenario.Fault // as they are now
+	isFinal         bool                    // the clients have ended: final steps may be done
+	isCalm          bool                    // nothing is wrong any more
 	lives           uint64
+	journals        []*cluster.Journal // one a life, if they are kept
 	hashes          map[position]standing
 	leaders         map[reign]flotilla.NodeID
-	faults          []string // what was found wrong
-	isOver          bool     // clients do nothing new
-	lossesLeft      int
-	stuck           int // things that happened at this very time
-	names, values   int // that were given to connections, and to values
+	faults          []string        // what was found wrong
+	verdicts        []check.Verdict // that are not good
+	isOver          bool            // clients do nothing new
+	stuck           int             // things that happened at this very time
+	names, values   int             // that were given to connections, and to values
 }
 
 // position is a place in a group's log.
@@ -59,13 +70,11 @@ type reign struct {
 	term  uint64
 }
 
-// began is the virtual wall clock's beginning.
-const began flotilla.Millis = 1_700_000_000_000
-
 func newWorld(opts Options) *world {
-	w := &world{opts: opts, network: transport.NewNetwork(opts.Seed), chance: rand.New(rand.NewPCG(opts.Seed, 1)),
+	w := &world{opts: opts, plan: opts.Plan, player: scenario.NewPlayer(opts.Plan), links: map[link]scenario.Fault{}, network: transport.NewNetwork(opts.Seed), chance: rand.New(rand.NewPCG(opts.Seed, 1)),
 		trouble: rand.New(rand.NewPCG(opts.Seed, 2)), trace: fnv.New64a(), counts: Counts{},
-		hashes: map[position]standing{}, leaders: map[reign]flotilla.NodeID{}, lists: newListJudge(), lossesLeft: opts.Losses}
+		hashes: map[position]standing{}, leaders: map[reign]flotilla.NodeID{}}
+	w.silence, w.expiries = newSilence(w), newExpiries()
 	w.recorder = check.NewRecorder(func() int64 { return int64(w.now) })
 	return w
 }
@@ -109,25 +118,35 @@ func (w *world) after(wait time.Duration, do func()) {
 	heap.Push(&w.events, event{at: w.now + max(0, wait), sequence: w.sequence, do: do})
 }
 
-// runUntil lets time pass until something is true, or until a time; it reports
-// whether it became true.
-func (w *world) runUntil(end time.Duration, isTrue func() bool) bool {
-	for len(w.faults) == 0 {
-		if isTrue() {
-			return true
+// await lets time pass until something is true, or until a time; it reports whether
+// it became true. It looks now and then.
+func (w *world) await(end time.Duration, isTrue func() bool) bool {
+	for !isTrue() {
+		if w.now >= end || len(w.faults) > 0 {
+			return false
 		}
+		w.runUntil(min(end, w.now+awaitEach))
+	}
+	return true
+}
+
+const awaitEach = 20 * time.Millisecond
+
+// runUntil lets time pass until a time, or until something was found wrong.
+func (w *world) runUntil(end time.Duration) {
+	for len(w.faults) == 0 {
 		at, isFrame := w.next()
 		if at > end {
 			w.now = end
 			w.network.Advance(w.now)
-			return isTrue()
+			return
 		}
 		if w.stuck++; at > w.now {
 			w.stuck = 0
 		}
 		if w.stuck > maxAtOnce {
 			w.fault("time stands still: %d things happen at once", w.stuck)
-			return false
+			return
 		}
 		w.now = at
 		w.network.Advance(w.now)
@@ -137,7 +156,6 @@ func (w *world) runUntil(end time.Duration, isTrue func() bool) bool {
 		}
 		heap.Pop(&w.events).(event).do()
 	}
-	return false
 }
 
 // maxAtOnce is how many things may happen at one time before it is a loop.
@@ -166,16 +184,16 @@ func (w *world) note(what byte, a, b uint64, bytes []byte) {
 	w.trace.Write(bytes)
 }
 
-// fault writes down that something is wrong; the run ends.
+// fault writes down that something is wrong, with the time of the plan; the run ends.
 func (w *world) fault(format string, args ...any) {
-	w.faults = append(w.faults, fmt.Sprintf("at %.3f s: ", w.now.Seconds())+fmt.Sprintf(format, args...))
+	w.faults = append(w.faults, fmt.Sprintf("at %.3f s: ", (w.now-w.zero).Seconds())+fmt.Sprintf(format, args...))
 }
 
 // count notes that something happened that must happen sometimes.
 func (w *world) count(what string) { w.counts[what]++ }
 
 // happens says yes one time of so many.
-func (w *world) happens(oneOf int) bool { return oneOf > 0 && w.trouble.IntN(oneOf) == 0 }
+func (w *world) happens(oneOf int) bool { return w.trouble.IntN(oneOf) == 0 }
 
 // between returns a time within bounds.
 func between(r *rand.Rand, least, most time.Duration) time.Duration {

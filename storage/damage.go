@@ -9,6 +9,7 @@ import (
 
 	"flotilla"
 	"flotilla/consensus"
+	"flotilla/storage/wal"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -34,7 +35,7 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 var errDamaged = errors.New("damaged")
 
 func isDamage(err error) bool {
-	return errors.Is(err, errDamaged) || errors.Is(err, errChecksum) || pebble.IsCorruptionError(err)
+	return errors.Is(err, errDamaged) || errors.Is(err, errChecksum) || errors.Is(err, wal.ErrDamaged) || pebble.IsCorruptionError(err)
 }
 
 // The small files and folders of a node.
@@ -43,6 +44,7 @@ const (
 	logName      = "log"
 	stateName    = "state"
 	tailName     = "tail"
+	flushesName  = "flushes"
 	replicasName = "replicas"
 	lostName     = "lost"
 	damagedName  = "damaged"
@@ -115,7 +117,7 @@ func Quarantine(dir string, opts Options) (lost []consensus.Replica, err error) 
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{stateName, logName, tailName, replicasName, damagedName} {
+	for _, name := range []string{stateName, logName, tailName, flushesName, replicasName, damagedName} {
 		err := files.Rename(files.PathJoin(dir, name), files.PathJoin(aside, name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("set %s aside: %w", name, err)
@@ -127,8 +129,17 @@ func Quarantine(dir string, opts Options) (lost []consensus.Replica, err error) 
 	return lost, nil
 }
 
+// HasQuarantine reports whether stores of this folder were ever set aside. Lost may not
+// know of all that was in them, for the list of replicas may have been what was
+// damaged: a node that has none must not make first copies here.
+func (d *Disk) HasQuarantine() (bool, error) {
+	return exists(d.opts.FS, d.path(quarantineName(1)))
+}
+
+func quarantineName(n int) string { return fmt.Sprintf("quarantine-%d", n) }
+
 // gatherLost adds the replicas of the folder to those lost before. A list that is
-// damaged itself counts as far as it can be known: not at all.
+// damaged itself counts as far as it can be known: not at all (see HasQuarantine).
 func gatherLost(files vfs.FS, dir string) ([]consensus.Replica, error) {
 	var all []consensus.Replica
 	for _, name := range []string{lostName, replicasName} {
@@ -147,7 +158,7 @@ func gatherLost(files vfs.FS, dir string) ([]consensus.Replica, error) {
 
 func newQuarantine(files vfs.FS, dir string) (string, error) {
 	for n := 1; ; n++ {
-		aside := files.PathJoin(dir, fmt.Sprintf("quarantine-%d", n))
+		aside := files.PathJoin(dir, quarantineName(n))
 		taken, err := exists(files, aside)
 		if err != nil {
 			return "", err

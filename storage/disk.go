@@ -12,13 +12,14 @@ import (
 
 	"flotilla"
 	"flotilla/consensus"
+	"flotilla/storage/wal"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Disk is a consensus.Disk on two Pebble stores: the log, synced once a turn, and
-// the state, which is written in large steps and needs no WAL because the log has
+// Disk is a consensus.Disk: a log, synced once a turn, and a Pebble store of the
+// states, which is written in large steps and needs no WAL because the log has
 // everything that it does not.
 //
 // Who calls what: a group's State has one writer; Append, Cut, Create, Remove and
@@ -30,31 +31,33 @@ type Disk struct {
 	fs   vfs.FS // opts.FS, with the ballast given back when it is full
 
 	lock  io.Closer
-	log   *pebble.DB
+	log   *wal.Log
 	state *pebble.DB
-	tail  *tailMark
+	tail  *sideFile
 	space *space
 
 	mu     sync.RWMutex // guards groups and lost
 	groups map[flotilla.GroupID]*group
 	lost   []consensus.Replica
 
-	appendMu sync.Mutex // guards what follows
-	batch    *pebble.Batch
-	sequence uint64
-	chain    uint32
+	appendMu  sync.Mutex // guards what follows
+	batch     wal.Batch
+	positions []wal.Position // of the last batch's items, to use the slice again
 
-	recovered uint64 // the last batch that Open found; appends counts from there
+	maxDropped int // the constant, but for tests
 
-	flushMu sync.Mutex // held while the state store's marks and epochs change
-	epoch   atomic.Uint32
-	dirty   dirty
+	flushMu     sync.Mutex // held while the state store's marks and epochs change
+	flushes     uint64     // how often the states were flushed
+	flushesFile *sideFile
+	epoch       atomic.Uint32
+	dirty       dirty
 
 	failure stickyError // nothing may be written any more
 	damage  stickyError // the stores must be quarantined
 
 	appends, appendedBytes atomic.Uint64
-	syncsMu                sync.Mutex // guards syncs; held for as long as it takes to count
+	syncDelay              atomic.Int64 // a time.Duration, by a lab
+	syncsMu                sync.Mutex   // guards syncs; held for as long as it takes to count
 	syncs                  flotilla.Histogram
 
 	isClosed    atomic.Bool
@@ -138,10 +141,8 @@ func (d *Disk) Remove(id flotilla.GroupID) error {
 	d.mu.Unlock()
 	err := d.writeReplicas()
 	if err == nil {
-		err = d.logBatch(func(b *pebble.Batch) error {
-			return errors.Join(b.Delete(groupKey(replicaPrefix, id), nil), b.Delete(groupKey(hardPrefix, id), nil),
-				b.DeleteRange(groupKey(entryPrefix, id), prefixEnd(groupKey(entryPrefix, id)), nil))
-		})
+		err = d.logBatch(func() { addNumbers(&d.batch, removedItem, id) })
+		g.log.reset(g.log.replica, consensus.Mark{}, nil)
 	}
 	if err == nil {
 		batch := d.state.NewBatch()
@@ -180,7 +181,7 @@ func (d *Disk) Stats() consensus.DiskStats {
 		AppendedBytes: d.appendedBytes.Load(),
 		SyncSeconds:   syncs.Sum,
 		Syncs:         syncs,
-		LogBytes:      d.log.Metrics().DiskSpaceUsage(),
+		LogBytes:      d.log.Bytes(),
 		StateBytes:    d.state.Metrics().DiskSpaceUsage(),
 		FreeBytes:     free,
 	}
@@ -217,9 +218,6 @@ func (d *Disk) Close() error {
 		return nil
 	}
 	err := d.failure.get()
-	if d.batch != nil {
-		err = errors.Join(err, d.batch.Close())
-	}
 	return errors.Join(err, d.closeFiles())
 }
 
@@ -231,8 +229,10 @@ func (d *Disk) closeFiles() (err error) {
 	if d.log != nil {
 		err = errors.Join(err, d.log.Close())
 	}
-	if d.tail != nil {
-		err = errors.Join(err, d.tail.close())
+	for _, side := range []*sideFile{d.tail, d.flushesFile} {
+		if side != nil {
+			err = errors.Join(err, side.close())
+		}
 	}
 	if d.lock != nil {
 		err = errors.Join(err, d.lock.Close())

@@ -13,6 +13,7 @@ import (
 func testOptions(t *testing.T, fs vfs.FS) Options {
 	return Options{
 		FS: fs, BallastBytes: -1, CutEntries: 1, TailBytes: 100,
+		LogSegmentBytes: 1500, LogFillBytes: 300,
 		Exit: func(err error) { t.Errorf("exit: %v", err) },
 	}
 }

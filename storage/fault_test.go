@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // A failed write or fsync of the log is final: it is reported, and nothing is
 // acknowledged afterwards, not even when the disk works again.
 func TestFailedWriteIsFinal(t *testing.T) {
-	for name, kind := range map[string]errorfs.OpKind{"write": errorfs.OpFileWrite, "sync": errorfs.OpFileSyncData} {
+	for name, kind := range map[string]errorfs.OpKind{"write": errorfs.OpFileWriteAt, "sync": errorfs.OpFileSyncData} {
 		var isBroken atomic.Bool
 		var exits atomic.Int64
 		mem := vfs.NewCrashableMem()
@@ -66,7 +66,7 @@ func TestFullDiskGivesTheBallastBack(t *testing.T) {
 		if op.Kind == errorfs.OpRemove && op.Path == "node/ballast" {
 			hasBallast.Store(false)
 		}
-		if isFull.Load() && hasBallast.Load() && op.Kind == errorfs.OpFileWrite {
+		if isFull.Load() && hasBallast.Load() && op.Kind == errorfs.OpFileWriteAt {
 			return syscall.ENOSPC
 		}
 		return nil

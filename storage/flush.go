@@ -3,7 +3,9 @@ package storage
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -16,7 +18,8 @@ import (
 //	Commit -> bytes grow -> [DirtyBytes] wake the flusher -> [1.5 x DirtyBytes] wait for it
 type dirty struct {
 	mu       sync.Mutex
-	bytes    int       // in active tables
+	bytes    int       // in active and sealed tables
+	sealed   int       // of these tables
 	logBytes int       // appended since the last freeze
 	since    time.Time // of the oldest change, zero if none
 	isNew    bool      // something changed since the flusher's last check
@@ -24,12 +27,20 @@ type dirty struct {
 	wake     chan struct{}
 }
 
+// Every read looks through all sealed tables. From sealedTables on they are written to
+// Pebble; with maxSealedTables the next commit waits for that.
+const (
+	sealedTables    = 8
+	maxSealedTables = 64
+)
+
 // noteDirty is told of each commit.
-func (d *Disk) noteDirty(grown int) {
+func (d *Disk) noteDirty(grown, sealed int) {
 	d.dirty.mu.Lock()
 	d.dirty.bytes += grown
+	d.dirty.sealed += sealed
 	d.dirty.isNew = true
-	isFull := d.dirty.bytes >= d.opts.DirtyBytes
+	isFull := d.dirty.bytes >= d.opts.DirtyBytes || d.dirty.sealed >= sealedTables
 	if d.dirty.since.IsZero() && !d.opts.Synchronous {
 		d.dirty.since = time.Now()
 	}
@@ -54,6 +65,7 @@ func (d *Disk) noteLog(bytes int) {
 func (d *Disk) requestFlush() {
 	if d.opts.Synchronous {
 		d.Flush()
+		d.Settle()
 		return
 	}
 	select {
@@ -66,7 +78,7 @@ func (d *Disk) requestFlush() {
 func (d *Disk) waitForFlusher() {
 	d.dirty.mu.Lock()
 	defer d.dirty.mu.Unlock()
-	for d.dirty.bytes >= d.opts.DirtyBytes*3/2 && d.failure.get() == nil && !d.isClosed.Load() {
+	for (d.dirty.bytes >= d.opts.DirtyBytes*3/2 || d.dirty.sealed >= maxSealedTables) && d.failure.get() == nil && !d.isClosed.Load() {
 		d.dirty.flushed.Wait()
 	}
 }
@@ -137,7 +149,7 @@ func (d *Disk) Flush() {
 	d.flushMu.Lock()
 	defer d.flushMu.Unlock()
 	d.dirty.mu.Lock()
-	d.dirty.bytes, d.dirty.logBytes, d.dirty.since = 0, 0, time.Time{}
+	d.dirty.bytes, d.dirty.sealed, d.dirty.logBytes, d.dirty.since = 0, 0, 0, time.Time{}
 	d.dirty.mu.Unlock()
 	defer d.dirty.flushed.Broadcast()
 	if d.failure.get() != nil || d.damage.get() != nil {
@@ -146,9 +158,11 @@ func (d *Disk) Flush() {
 	var frozen []*groupState
 	size := 0
 	for _, s := range d.allStates() {
-		if t, ok := s.freeze(); ok {
+		if tables, ok := s.freeze(); ok {
 			frozen = append(frozen, s)
-			size += t.bytes
+			for _, t := range tables {
+				size += t.bytes
+			}
 		}
 	}
 	if len(frozen) == 0 {
@@ -168,32 +182,15 @@ func (d *Disk) Flush() {
 // store has no WAL, but a batch becomes durable as a whole or not at all. A batch
 // this large is not copied into Pebble's memtable: it is flushed as it is.
 func (d *Disk) writeFrozen(frozen []*groupState, size int) error {
-	synced := d.appends.Load() + d.recovered
+	synced := d.log.Sequence()
 	batch := d.state.NewBatchWithSize(size + 1024)
 	defer batch.Close()
-	var key, end []byte
 	for _, s := range frozen {
 		l := s.layers.Load()
-		var err error
-		// Spans first: within a batch the later operation wins, and a table's
-		// items are newer than its spans.
-		l.frozen.spans.Scan(func(sp span) bool {
-			key = append(append(key[:0], l.prefix...), sp.start...)
-			end = append(append(end[:0], l.prefix...), sp.end...)
-			if sp.end == nil {
-				end = prefixEnd(l.prefix)
+		for i := len(l.frozen) - 1; i >= 0; i-- { // the oldest first: within a batch the later operation wins
+			if err := addTable(batch, l.prefix, l.frozen[i], l.frozen[:i]); err != nil {
+				return err
 			}
-			err = batch.DeleteRange(key, end, nil)
-			return err == nil
-		})
-		if err == nil {
-			l.frozen.items().Scan(func(i item) bool {
-				err = addItem(batch, l.prefix, i)
-				return err == nil
-			})
-		}
-		if err != nil {
-			return err
 		}
 		mark := groupKey(markPrefix, s.group)
 		if err := batch.Set(mark, markValue(mark, l.epoch, s.frozenMark), nil); err != nil {
@@ -202,8 +199,8 @@ func (d *Disk) writeFrozen(frozen []*groupState, size int) error {
 	}
 	// How far the log was synced goes with it: the side file may be lost in a power
 	// cut, this is not. A log that ends before this has lost its tail.
-	sequence := []byte{sequencePrefix}
-	if err := batch.Set(sequence, sealed(sequence, synced), nil); err != nil {
+	key := []byte{flushPrefix}
+	if err := batch.Set(key, sealed(key, synced, d.flushes+1), nil); err != nil {
 		return err
 	}
 	if err := batch.Commit(pebble.NoSync); err != nil {
@@ -212,7 +209,37 @@ func (d *Disk) writeFrozen(frozen []*groupState, size int) error {
 	if err := d.state.Flush(); err != nil {
 		return err
 	}
-	return d.failure.get()
+	if err := d.failure.get(); err != nil {
+		return err
+	}
+	d.flushes++
+	return errors.Join(d.flushesFile.write(d.flushes, 0), d.flushesFile.file.Sync())
+}
+
+// addTable adds a table's changes to a batch, without what newer tables have deleted since.
+func addTable(batch *pebble.Batch, prefix []byte, t *table, newer []*table) error {
+	var key, end []byte
+	var err error
+	// Spans first: a table's items are newer than its spans.
+	t.spans.Scan(func(sp span) bool {
+		key = append(append(key[:0], prefix...), sp.start...)
+		end = append(append(end[:0], prefix...), sp.end...)
+		if sp.end == nil {
+			end = prefixEnd(prefix)
+		}
+		err = batch.DeleteRange(key, end, nil)
+		return err == nil
+	})
+	if err != nil {
+		return err
+	}
+	t.items().Scan(func(i item) bool {
+		if _, isHidden := hidden(newer, i.key); !isHidden {
+			err = addItem(batch, prefix, i)
+		}
+		return err == nil
+	})
+	return err
 }
 
 func addItem(batch *pebble.Batch, prefix []byte, i item) error {
@@ -229,12 +256,19 @@ func addItem(batch *pebble.Batch, prefix []byte, i item) error {
 
 // allStates returns the states in order of group.
 func (d *Disk) allStates() []*groupState {
+	groups := d.allGroups()
+	states := make([]*groupState, len(groups))
+	for i, g := range groups {
+		states[i] = g.state
+	}
+	return states
+}
+
+// allGroups returns the groups in order.
+func (d *Disk) allGroups() []*group {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	states := make([]*groupState, 0, len(d.groups))
-	for _, g := range d.groups {
-		states = append(states, g.state)
-	}
-	slices.SortFunc(states, func(a, b *groupState) int { return cmp.Compare(a.group, b.group) })
-	return states
+	groups := slices.Collect(maps.Values(d.groups))
+	slices.SortFunc(groups, func(a, b *group) int { return cmp.Compare(a.log.group, b.log.group) })
+	return groups
 }

@@ -3,38 +3,48 @@ package storage
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 
 	"flotilla"
 	"flotilla/consensus"
+	"flotilla/storage/wal"
 
 	"go.etcd.io/raft/v3/raftpb"
 )
 
-// The log store. All numbers in keys are big endian, so that keys sort by them;
-// all numbers in values are little endian. Each value carries a CRC32C of its key
-// and the rest of itself, computed before Pebble saw it and checked after Pebble
-// gave it back: a value that lost its way is found as surely as a flipped bit.
+// The log's items (see storage/wal for what is around them). All numbers are little
+// endian; checksums are the log's business.
 //
-//	'e' group:4 index:8 -> crc:4 type:1 term:uvarint data   an entry
-//	'h' group:4         -> crc:4 term:8 vote:8 commit:8      the HardState
-//	'r' group:4         -> crc:4 replica:8 base:8 baseTerm:8 the replica; entries up to base are gone
-//	's'                 -> crc:4 sequence:8 chain:8          the last batch
+//	'e' group:4 index:8 term:8 type:1 data      an entry; it replaces what the log had from index on
+//	'm' the same                                an entry that was there, written again
+//	'h' group:4 term:8 vote:8 commit:8          the HardState
+//	'r' group:4 replica:8 base:8 baseTerm:8     the replica; entries up to base are gone
+//	'n' the same                                a replica whose log is empty, whatever was there
+//	'x' group:4                                 no replica any more
 //
-// The state store:
+// The state store. Numbers in keys are big endian, so that keys sort by them. A value
+// that is not data carries a CRC32C of its key and the rest of itself, computed before
+// Pebble saw it: a value that lost its way is found as surely as a flipped bit.
 //
 //	'd' group:4 epoch:4 key -> value                          a group's key; no CRC besides Pebble's
 //	'm' group:4             -> crc:4 epoch:8 index:8 term:8 time:8  the mark of what is in that epoch
-//	's'                     -> crc:4 sequence:8               the log was synced at least to this batch
+//	's'                     -> crc:4 synced:8 flushes:8       the log was synced at least to this record; how often the states were flushed
 const (
-	entryPrefix    = 'e'
-	hardPrefix     = 'h'
-	replicaPrefix  = 'r'
-	sequencePrefix = 's'
-	dataPrefix     = 'd'
-	markPrefix     = 'm'
+	entryItem      = 'e'
+	movedItem      = 'm'
+	hardItem       = 'h'
+	replicaItem    = 'r'
+	newReplicaItem = 'n'
+	removedItem    = 'x'
 
-	entryKeyBytes   = 1 + 4 + 8
+	itemBytes      = 1 + 4 // before what follows the group
+	entryItemBytes = itemBytes + 8 + 8 + 1
+
+	dataPrefix  = 'd'
+	markPrefix  = 'm'
+	flushPrefix = 's'
+
 	dataPrefixBytes = 1 + 4 + 4
 )
 
@@ -42,11 +52,6 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var errChecksum = errors.New("checksum does not match")
-
-func appendEntryKey(dst []byte, group flotilla.GroupID, index uint64) []byte {
-	dst = binary.BigEndian.AppendUint32(append(dst, entryPrefix), uint32(group))
-	return binary.BigEndian.AppendUint64(dst, index)
-}
 
 func groupKey(prefix byte, group flotilla.GroupID) []byte {
 	return binary.BigEndian.AppendUint32([]byte{prefix}, uint32(group))
@@ -88,42 +93,69 @@ func checksum(key, body []byte) uint32 {
 	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, body)
 }
 
-func entryValueBytes(e *raftpb.Entry) int {
-	return 4 + 1 + uvarintBytes(e.GetTerm()) + len(e.Data)
+// addNumbers adds an item that consists of numbers.
+func addNumbers(batch *wal.Batch, kind byte, group flotilla.GroupID, numbers ...uint64) {
+	body := putGroup(batch.Add(itemBytes+8*len(numbers)), kind, group)
+	for i, n := range numbers {
+		binary.LittleEndian.PutUint64(body[8*i:], n)
+	}
 }
 
-func uvarintBytes(v uint64) (n int) {
-	for n = 1; v >= 0x80; n++ {
-		v >>= 7
-	}
-	return n
+// putGroup fills in how each item begins, and returns the rest.
+func putGroup(body []byte, kind byte, group flotilla.GroupID) []byte {
+	body[0] = kind
+	binary.LittleEndian.PutUint32(body[1:], uint32(group))
+	return body[itemBytes:]
 }
 
-// putEntry fills value, which has exactly entryValueBytes, and returns the checksum.
-func putEntry(key, value []byte, e *raftpb.Entry) uint32 {
-	value[4] = byte(e.GetType())
-	n := 5 + binary.PutUvarint(value[5:], e.GetTerm())
-	copy(value[n:], e.Data)
-	return seal(key, value)
+func addHard(batch *wal.Batch, group flotilla.GroupID, hard *raftpb.HardState) {
+	addNumbers(batch, hardItem, group, hard.GetTerm(), hard.GetVote(), hard.GetCommit())
 }
 
-// parseEntry copies: the value belongs to Pebble.
-func parseEntry(key, value []byte, index uint64) (*raftpb.Entry, error) {
-	body, err := unseal(key, value)
-	if err != nil {
-		return nil, err
+func addReplica(batch *wal.Batch, kind byte, group flotilla.GroupID, id flotilla.ReplicaID, base, baseTerm uint64) {
+	addNumbers(batch, kind, group, uint64(id), base, baseTerm)
+}
+
+func addEntry(batch *wal.Batch, kind byte, group flotilla.GroupID, e *raftpb.Entry) {
+	body := putGroup(batch.Add(entryItemBytes+len(e.Data)), kind, group)
+	binary.LittleEndian.PutUint64(body, e.GetIndex())
+	binary.LittleEndian.PutUint64(body[8:], e.GetTerm())
+	body[16] = byte(e.GetType())
+	copy(body[17:], e.Data)
+}
+
+// errItem says that an item of the log passed its checksum but makes no sense.
+var errItem = fmt.Errorf("%w: an item of the log makes no sense", errDamaged)
+
+// splitItem takes an item apart: its kind, its group, and the rest.
+func splitItem(body []byte) (kind byte, group flotilla.GroupID, rest []byte, err error) {
+	if len(body) < itemBytes {
+		return 0, 0, nil, errItem
 	}
-	if len(body) < 2 {
-		return nil, errChecksum
+	return body[0], flotilla.GroupID(binary.LittleEndian.Uint32(body[1:])), body[itemBytes:], nil
+}
+
+// itemNumbers reads the numbers of an item that has as many.
+func itemNumbers(rest []byte, numbers ...*uint64) error {
+	if len(rest) != 8*len(numbers) {
+		return errItem
 	}
-	term, n := binary.Uvarint(body[1:])
-	if n <= 0 {
-		return nil, errChecksum
+	for i, n := range numbers {
+		*n = binary.LittleEndian.Uint64(rest[8*i:])
 	}
-	kind := raftpb.EntryType(body[0])
+	return nil
+}
+
+// itemEntry reads an entry. It keeps rest.
+func itemEntry(rest []byte) (*raftpb.Entry, error) {
+	if len(rest) < entryItemBytes-itemBytes {
+		return nil, errItem
+	}
+	index, term := binary.LittleEndian.Uint64(rest), binary.LittleEndian.Uint64(rest[8:])
+	kind := raftpb.EntryType(rest[16])
 	entry := &raftpb.Entry{Term: &term, Index: &index, Type: &kind}
-	if data := body[1+n:]; len(data) > 0 {
-		entry.Data = append([]byte(nil), data...)
+	if data := rest[17:]; len(data) > 0 {
+		entry.Data = data
 	}
 	return entry, nil
 }
@@ -151,18 +183,6 @@ func unsealed(key, value []byte, numbers ...*uint64) error {
 		*n = binary.LittleEndian.Uint64(body[8*i:])
 	}
 	return nil
-}
-
-func hardValue(key []byte, hard *raftpb.HardState) []byte {
-	return sealed(key, hard.GetTerm(), hard.GetVote(), hard.GetCommit())
-}
-
-func parseHard(key, value []byte) (*raftpb.HardState, error) {
-	var term, vote, commit uint64
-	if err := unsealed(key, value, &term, &vote, &commit); err != nil {
-		return nil, err
-	}
-	return &raftpb.HardState{Term: &term, Vote: &vote, Commit: &commit}, nil
 }
 
 func markValue(key []byte, epoch uint32, mark consensus.Mark) []byte {

@@ -1,22 +1,21 @@
 package storage
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 
 	"flotilla"
 	"flotilla/consensus"
+	"flotilla/storage/wal"
 
-	"github.com/cockroachdb/pebble/v2"
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 )
 
 // groupLog is one group's log, as raft reads it.
 //
-//	gone     |  in Pebble only  |  in Pebble and in tail
-//	         base                                        last
+//	gone     |  on disk only  |  on disk and in tail
+//	         base                                   last
 //
 // mu guards everything: the loop, and whoever runs Append, may be two goroutines.
 type groupLog struct {
@@ -29,6 +28,7 @@ type groupLog struct {
 	baseTerm  uint64
 	last      uint64
 	hard      *raftpb.HardState // nil if none was stored
+	places    []wal.Position    // of the entries behind base; none in a Memory
 	tail      []*raftpb.Entry   // the newest entries, the last of them at last
 	tailBytes int
 	cut       uint64 // the group needs nothing up to here
@@ -81,17 +81,9 @@ func (l *groupLog) term(i uint64) (uint64, error) {
 	case i > l.last-uint64(len(l.tail)):
 		return l.tail[i-l.tailStart()].GetTerm(), nil
 	}
-	key := appendEntryKey(nil, l.group, i)
-	value, ok, err := getCopy(l.disk.log, key)
-	if err == nil && !ok {
-		err = errors.New("missing")
-	}
-	var entry *raftpb.Entry
-	if err == nil {
-		entry, err = parseEntry(key, value, i)
-	}
+	entry, err := l.read(i)
 	if err != nil {
-		return 0, l.disk.logDamaged(fmt.Errorf("%v: read entry %d: %w", l.group, i, err))
+		return 0, err
 	}
 	return entry.GetTerm(), nil
 }
@@ -113,7 +105,7 @@ func (l *groupLog) Entries(lo, hi, maxSize uint64) ([]*raftpb.Entry, error) {
 	var entries []*raftpb.Entry
 	if start := l.tailStart(); lo < start {
 		var err error
-		if entries, size, err = l.fromPebble(lo, min(hi, start), maxSize); err != nil {
+		if entries, size, err = l.fromDisk(lo, min(hi, start), maxSize); err != nil {
 			return nil, err
 		}
 		if lo += uint64(len(entries)); lo < min(hi, start) {
@@ -153,57 +145,69 @@ func fitting(entries []*raftpb.Entry, size, maxSize uint64) int {
 // entrySize is about what raft counts: the data and a few numbers.
 func entrySize(e *raftpb.Entry) uint64 { return uint64(len(e.Data)) + 16 }
 
-func (l *groupLog) fromPebble(lo, hi, maxSize uint64) (entries []*raftpb.Entry, size uint64, err error) {
-	err = readEntries(l.disk.log, l.group, lo, hi, func(e *raftpb.Entry) bool {
+func (l *groupLog) fromDisk(lo, hi, maxSize uint64) (entries []*raftpb.Entry, size uint64, err error) {
+	for ; lo < hi; lo++ {
+		e, err := l.read(lo)
+		if err != nil {
+			return nil, 0, err
+		}
 		if size += entrySize(e); size > maxSize && len(entries) > 0 {
-			return false
+			break
 		}
 		entries = append(entries, e)
-		return true
-	})
-	if err != nil {
-		return nil, 0, l.disk.logDamaged(err)
 	}
 	return entries, size, nil
 }
 
-// readEntries visits the entries lo <= index < hi that the log store has; each
-// must be whole and follow the one before.
-func readEntries(from pebble.Reader, group flotilla.GroupID, lo, hi uint64, visit func(*raftpb.Entry) bool) error {
-	items, err := from.NewIter(&pebble.IterOptions{
-		LowerBound: appendEntryKey(nil, group, lo),
-		UpperBound: appendEntryKey(nil, group, hi),
-	})
+// read gets an entry from the disk.
+func (l *groupLog) read(index uint64) (*raftpb.Entry, error) {
+	entry, err := l.readAt(l.places[index-l.base-1], index)
 	if err != nil {
-		return err
+		return nil, l.disk.logDamaged(fmt.Errorf("%v: read entry %d: %w", l.group, index, err))
 	}
-	index := lo
-	key := make([]byte, 0, entryKeyBytes)
-	for ok := items.First(); ok; ok = items.Next() {
-		key = appendEntryKey(key[:0], group, index)
-		if string(key) != string(items.Key()) {
-			err = fmt.Errorf("%v: entry %d is missing", group, index)
-			break
-		}
-		var value []byte
-		if value, err = items.ValueAndErr(); err != nil {
-			break
-		}
-		var entry *raftpb.Entry
-		if entry, err = parseEntry(key, value, index); err != nil {
-			err = fmt.Errorf("%v: entry %d: %w", group, index, err)
-			break
-		}
-		if !visit(entry) {
-			break
-		}
-		index++
-	}
-	return errors.Join(err, items.Close())
+	return entry, nil
 }
 
-// took notes what Append has made durable.
-func (l *groupLog) took(w consensus.Write, tailBytes int) {
+func (l *groupLog) readAt(p wal.Position, index uint64) (*raftpb.Entry, error) {
+	body, err := l.disk.log.Read(p)
+	if err != nil {
+		return nil, err
+	}
+	kind, group, rest, err := splitItem(body)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := itemEntry(rest)
+	if err == nil && (kind != entryItem && kind != movedItem || group != l.group || entry.GetIndex() != index) {
+		err = errItem
+	}
+	return entry, err
+}
+
+// inSegment returns the entries that lie in a segment of the log, or the first of
+// them, until room bytes are filled.
+func (l *groupLog) inSegment(segment uint32, room int) (entries []*raftpb.Entry, err error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for i, p := range l.places {
+		if p.Segment != segment {
+			continue
+		}
+		if room <= 0 {
+			break
+		}
+		room -= int(p.Size)
+		e, err := l.read(l.base + 1 + uint64(i))
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// took notes what Append has made durable, and where the entries are.
+func (l *groupLog) took(w consensus.Write, places []wal.Position, tailBytes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if w.HardState != nil {
@@ -213,6 +217,10 @@ func (l *groupLog) took(w consensus.Write, tailBytes int) {
 		return
 	}
 	l.truncate(w.Entries[0].GetIndex())
+	for _, p := range places {
+		l.disk.log.Keep(p)
+	}
+	l.places = append(l.places, places...)
 	l.tail = append(l.tail, w.Entries...)
 	l.last = w.Entries[len(w.Entries)-1].GetIndex()
 	for _, e := range w.Entries {
@@ -239,6 +247,26 @@ func (l *groupLog) truncate(index uint64) {
 	}
 	l.tail = append([]*raftpb.Entry(nil), l.tail[:keep]...)
 	l.last = index - 1
+	if n := int(l.last - l.base); n < len(l.places) {
+		l.free(l.places[n:])
+		l.places = l.places[:n]
+	}
+}
+
+// moved notes that an entry is somewhere else now.
+func (l *groupLog) moved(index uint64, p wal.Position) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	place := &l.places[index-l.base-1]
+	l.disk.log.Free(*place)
+	l.disk.log.Keep(p)
+	*place = p
+}
+
+func (l *groupLog) free(places []wal.Position) {
+	for _, p := range places {
+		l.disk.log.Free(p)
+	}
 }
 
 // shrinkTail drops the oldest entries from memory until at most limit bytes are left.
@@ -258,10 +286,33 @@ func (l *groupLog) allowCut(index uint64) {
 	l.cut = max(l.cut, index)
 }
 
+// cutBytes of appended entries are reason enough to delete what can go, even if it is few.
+const cutBytes = 16 << 20
+
+// cuttable returns where the log may begin from now on, given how far the state is
+// durable and what is about to be written; ok is false if that is not worth it.
+func (l *groupLog) cuttable(durable uint64, w consensus.Write, least int) (base, term uint64, ok bool, err error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	base = min(l.cut, durable, l.last)
+	if len(w.Entries) > 0 {
+		base = min(base, w.Entries[0].GetIndex()-1)
+	}
+	if base <= l.base || (base-l.base < uint64(least) && l.sinceCut < cutBytes) {
+		return 0, 0, false, nil
+	}
+	term, err = l.term(base)
+	return base, term, err == nil, err
+}
+
 // rebase notes that entries up to base are gone from the disk.
 func (l *groupLog) rebase(base, term uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if n := base - l.base; n <= uint64(len(l.places)) {
+		l.free(l.places[:n])
+		l.places = append([]wal.Position(nil), l.places[n:]...)
+	}
 	l.base, l.baseTerm, l.sinceCut = base, term, 0
 	if start := l.tailStart(); len(l.tail) > 0 && start <= base {
 		drop := l.tail[:min(base+1-start, uint64(len(l.tail)))]
@@ -277,6 +328,8 @@ func (l *groupLog) reset(replica flotilla.ReplicaID, mark consensus.Mark, hard *
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.replica = replica
+	l.free(l.places)
+	l.places = nil
 	l.base, l.baseTerm, l.last = mark.Index, mark.Term, mark.Index
 	l.tail, l.tailBytes, l.cut, l.sinceCut = nil, 0, 0, 0
 	if hard != nil {

@@ -225,7 +225,7 @@ func (m *Memory) appendOne(w consensus.Write) (bytes int) {
 		flotilla.Assert(e.GetIndex() == first+uint64(i), "%v: entries do not follow each other", w.Group)
 		bytes += len(e.Data)
 	}
-	l.took(w, math.MaxInt)
+	l.took(w, nil, math.MaxInt)
 	l.mu.RLock()
 	limit := min(l.cut, g.state.Durable(), l.last)
 	term, err := l.term(limit)
@@ -330,6 +330,9 @@ func (m *Memory) SetRoom(hasRoom bool) {
 	defer m.mu.Unlock()
 	m.isFull = !hasRoom
 }
+
+// Damage returns nil: memory does not rot.
+func (m *Memory) Damage() error { return nil }
 
 // Room returns what SetRoom said, true at first.
 func (m *Memory) Room() bool {

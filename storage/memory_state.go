@@ -2,6 +2,7 @@ package storage
 
 import (
 	"iter"
+	"math"
 	"sync"
 
 	"flotilla"
@@ -35,7 +36,7 @@ func (s *memoryState) Delete(key []byte)     { s.write().drop(key) }
 
 func (s *memoryState) DeleteRange(start, end []byte) {
 	t := s.write()
-	for _, i := range t.collect(start, end) {
+	for _, i := range t.collect(start, end, math.MaxInt) {
 		t.drop(i.key)
 	}
 }

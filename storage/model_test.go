@@ -66,6 +66,7 @@ type stateMachine struct {
 	disk    *Disk
 	fs      *vfs.MemFS
 	opts    Options
+	dropped int     // how many items a range deletion takes out of a table at most
 	now     model   // with what is not committed
 	history []model // by index: committed
 	views   []heldView
@@ -106,7 +107,7 @@ func (m *stateMachine) DeleteRange(t *rapid.T) {
 func (m *stateMachine) Commit(*rapid.T) {
 	if m.state().layers.Load().frozen != nil {
 		// Someone is flushing: Commit must not start a second flush.
-		m.disk.dirty.bytes = -1 << 20
+		m.disk.dirty.bytes, m.disk.dirty.sealed = -1<<20, -1<<20
 	}
 	m.state().Commit(consensus.Mark{Index: uint64(len(m.history)), Term: 1})
 	m.history = append(m.history, maps.Clone(m.now))
@@ -163,7 +164,7 @@ func (m *stateMachine) Crash(t *rapid.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.disk = disk
+	m.disk, disk.maxDropped = disk, m.dropped
 	index := m.state().Mark().Index
 	if index < durable {
 		t.Fatalf("was durable at %d, came back at %d", durable, index)
@@ -206,6 +207,8 @@ func TestStateIsAMap(t *testing.T) {
 		m.opts.Synchronous = true
 		m.opts.DirtyBytes = rapid.SampledFrom([]int{600, 1 << 20}).Draw(r, "dirty bytes")
 		m.disk = mustOpen(t, "node", m.opts)
+		m.dropped = rapid.SampledFrom([]int{0, 2, maxDropped}).Draw(r, "dropped one by one")
+		m.disk.maxDropped = m.dropped
 		must(t, m.disk.Create(consensus.Replica{Group: 1, ID: 1}, nil))
 		defer func() {
 			m.commitOpen(r)

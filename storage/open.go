@@ -21,7 +21,7 @@ import (
 // does not pass is a *DamagedError; the caller decides on Quarantine. What a crash
 // left half done is finished or removed.
 func Open(dir string, opts Options) (*Disk, error) {
-	d := &Disk{dir: dir, opts: opts.withDefaults(), groups: map[flotilla.GroupID]*group{},
+	d := &Disk{dir: dir, opts: opts.withDefaults(), groups: map[flotilla.GroupID]*group{}, maxDropped: maxDropped,
 		syncs: flotilla.NewHistogram(flotilla.LatencyBounds())}
 	d.dirty.flushed.L = &d.dirty.mu
 	d.dirty.wake = make(chan struct{}, 1)
@@ -57,16 +57,24 @@ func (d *Disk) open() error {
 	}
 	// The state comes first: if only it was moved aside by an interrupted
 	// quarantine, the log must not be opened and believed.
-	if err := errors.Join(d.openState(), d.openLog()); err != nil {
+	if err := d.openState(); err != nil {
+		return err
+	}
+	loaded, err := d.openLog()
+	if err != nil {
 		return err
 	}
 	if err := syncDir(d.opts.FS, d.dir); err != nil {
 		return err
 	}
-	if err := d.checkTail(); err != nil {
+	flushed, err := d.checkFlushes()
+	if err != nil {
 		return err
 	}
-	if err := d.loadGroups(); err != nil {
+	if err := d.checkTail(flushed); err != nil {
+		return err
+	}
+	if err := d.loadGroups(loaded); err != nil {
 		return err
 	}
 	for _, r := range known {
@@ -122,115 +130,73 @@ func (d *Disk) readLists() (known []consensus.Replica, err error) {
 	return known, nil
 }
 
-// checkTail compares the last batch in the log with what the side file and the
-// state store know to have been synced.
-func (d *Disk) checkTail() error {
-	key := []byte{sequencePrefix}
-	value, ok, err := getCopy(d.log, key)
-	if err != nil {
-		return err
-	}
-	var chain uint64
-	if ok {
-		if err := unsealed(key, value, &d.sequence, &chain); err != nil {
-			return fmt.Errorf("the log's last batch: %w", err)
+// checkFlushes finds out whether the states' store went back to what it was at an earlier
+// flush: Pebble takes a record of its manifest that is damaged for the manifest's end. It
+// returns how far the store knows that the log was synced.
+func (d *Disk) checkFlushes() (synced uint64, err error) {
+	key := []byte{flushPrefix}
+	value, ok, err := getCopy(d.state, key)
+	if err == nil && ok {
+		if err = unsealed(key, value, &synced, &d.flushes); err != nil {
+			err = unsealed(key, value, &synced) // before flushes were counted
 		}
-		d.chain, d.recovered = uint32(chain), d.sequence
 	}
-	flushed, err := d.flushedSequence()
 	if err != nil {
-		return err
+		return 0, fmt.Errorf("note of the last flush: %w", err)
 	}
-	tail, sequence, marked, err := openTail(d.opts.FS, d.path(tailName))
+	side, flushes, _, err := openSideFile(d.opts.FS, d.path(flushesName))
+	if err != nil {
+		return 0, err
+	}
+	d.flushesFile = side
+	if d.flushes < flushes {
+		return 0, fmt.Errorf("%w: the states are as of flush %d, but flush %d was on disk: the store has gone back", errDamaged, d.flushes, flushes)
+	}
+	return synced, checkSequence(d.state)
+}
+
+// checkTail compares the last record in the log with what the side file and the
+// state store know to have been synced. A power cut may have taken what the side file
+// knew: from now on, that this much is there is known for good.
+func (d *Disk) checkTail(flushed uint64) error {
+	tail, sequence, marked, err := openSideFile(d.opts.FS, d.path(tailName))
 	if err != nil {
 		return err
 	}
 	d.tail = tail
-	if d.sequence < max(sequence, flushed) {
-		return fmt.Errorf("%w: the log ends at batch %d, but batch %d was synced: its tail is lost", errDamaged, d.sequence, max(sequence, flushed))
+	last := d.log.Sequence()
+	if last < max(sequence, flushed) {
+		return fmt.Errorf("%w: the log ends at record %d, but record %d was synced: its tail is lost", errDamaged, last, max(sequence, flushed))
 	}
-	if d.sequence == sequence && sequence > 0 && d.chain != marked {
-		return fmt.Errorf("%w: the log's batch %d is not the one that was synced", errDamaged, sequence)
+	if last == sequence && d.log.Chain() != marked {
+		return fmt.Errorf("%w: the log's record %d is not the one that was synced", errDamaged, sequence)
 	}
-	return nil
+	if last == sequence {
+		return nil
+	}
+	return errors.Join(tail.write(last, d.log.Chain()), tail.file.Sync())
 }
 
-// flushedSequence returns what the state store knows of the log.
-func (d *Disk) flushedSequence() (sequence uint64, err error) {
-	key := []byte{sequencePrefix}
-	value, ok, err := getCopy(d.state, key)
-	if err == nil && ok {
-		err = unsealed(key, value, &sequence)
-	}
-	return sequence, err
-}
-
-// loadGroups reads the log store's records of replicas, and each one's log and mark.
-func (d *Disk) loadGroups() error {
-	items, err := d.log.NewIter(&pebble.IterOptions{
-		LowerBound: []byte{replicaPrefix}, UpperBound: []byte{replicaPrefix + 1},
-	})
-	if err != nil {
-		return err
-	}
-	var loaded []*groupLog
-	for ok := items.First(); ok && err == nil; ok = items.Next() {
-		var l *groupLog
-		if l, err = d.parseReplica(items); err == nil {
-			loaded = append(loaded, l)
+// loadGroups finds the states that belong to the logs. All are known before anything
+// is written: a new segment of the log begins with all of them.
+func (d *Disk) loadGroups(logs []*groupLog) error {
+	for _, l := range logs {
+		if err := d.loadGroup(l); err != nil {
+			return fmt.Errorf("%v: %w", l.group, err)
 		}
 	}
-	if err := errors.Join(err, items.Close()); err != nil {
-		return err
-	}
-	for _, l := range loaded {
-		if err := d.loadGroup(l); err != nil {
+	for _, l := range logs {
+		if err := d.catchUp(l, d.groups[l.group].state.mark); err != nil {
 			return fmt.Errorf("%v: %w", l.group, err)
 		}
 	}
 	return nil
 }
 
-func (d *Disk) parseReplica(items *pebble.Iterator) (*groupLog, error) {
-	value, err := items.ValueAndErr()
-	if err != nil {
-		return nil, err
-	}
-	l := &groupLog{disk: d}
-	var id uint64
-	if err := unsealed(items.Key(), value, &id, &l.base, &l.baseTerm); err != nil {
-		return nil, fmt.Errorf("record of a replica: %w", err)
-	}
-	l.replica = flotilla.ReplicaID(id)
-	l.group = flotilla.GroupID(binary.BigEndian.Uint32(items.Key()[1:]))
-	return l, nil
-}
-
+// loadGroup finds the state that belongs to a log.
 func (d *Disk) loadGroup(l *groupLog) error {
-	key := groupKey(hardPrefix, l.group)
-	value, ok, err := getCopy(d.log, key)
-	if err == nil && ok {
-		l.hard, err = parseHard(key, value)
-	}
-	if err != nil {
-		return fmt.Errorf("HardState: %w", err)
-	}
-	l.last = l.base
-	err = readEntries(d.log, l.group, l.base+1, 1<<64-1, func(e *raftpb.Entry) bool {
-		l.tail = append(l.tail, e)
-		l.tailBytes += int(entrySize(e))
-		l.sinceCut += int(entrySize(e))
-		l.last++
-		if l.tailBytes > 2*d.opts.TailBytes {
-			l.shrinkTail(d.opts.TailBytes)
-		}
-		return true
-	})
-	if err != nil {
-		return fmt.Errorf("%w: %w", errDamaged, err)
-	}
-	key = groupKey(markPrefix, l.group)
-	value, ok, err = getCopy(d.state, key)
+	key := groupKey(markPrefix, l.group)
+	value, ok, err := getCopy(d.state, key)
 	if err != nil {
 		return err
 	}
@@ -246,7 +212,7 @@ func (d *Disk) loadGroup(l *groupLog) error {
 	}
 	d.epoch.Store(max(d.epoch.Load(), epoch))
 	d.groups[l.group] = &group{log: l, state: newGroupState(d, l.group, epoch, mark)}
-	return d.catchUp(l, mark)
+	return nil
 }
 
 // catchUp makes a log begin behind a state that is ahead of it: an Install was cut
@@ -279,7 +245,7 @@ func (d *Disk) cleanState() error {
 	var next []byte
 	for ok := items.First(); ok; ok = items.SeekGE(next) {
 		key := items.Key()
-		if len(key) == 1 && key[0] == sequencePrefix {
+		if len(key) == 1 && key[0] == flushPrefix {
 			break // the last key
 		}
 		if len(key) < 5 {
@@ -326,18 +292,13 @@ func (d *Disk) enter(replica consensus.Replica, epoch uint32, mark consensus.Mar
 	return d.writeReplicas()
 }
 
-// resetLog makes a group's log empty, beginning behind mark, in one synced batch.
+// resetLog makes a group's log empty, beginning behind mark, in one synced record.
 func (d *Disk) resetLog(replica consensus.Replica, l *groupLog, mark consensus.Mark, hard *raftpb.HardState) error {
-	err := d.logBatch(func(b *pebble.Batch) error {
-		entries := groupKey(entryPrefix, replica.Group)
-		key := groupKey(replicaPrefix, replica.Group)
-		err := errors.Join(b.DeleteRange(entries, prefixEnd(entries), nil),
-			b.Set(key, sealed(key, uint64(replica.ID), mark.Index, mark.Term), nil))
+	err := d.logBatch(func() {
+		addReplica(&d.batch, newReplicaItem, replica.Group, replica.ID, mark.Index, mark.Term)
 		if hard != nil {
-			key := groupKey(hardPrefix, replica.Group)
-			err = errors.Join(err, b.Set(key, hardValue(key, hard), nil))
+			addHard(&d.batch, replica.Group, hard)
 		}
-		return err
 	})
 	if err == nil {
 		l.reset(replica.ID, mark, hard)

@@ -38,14 +38,14 @@ type Options struct {
 	// zero means 1024.
 	CutEntries int
 
-	// LogTableBytes is the size of one memtable of the log's store, of which a few may
-	// be in use; zero means 16 MiB.
-	LogTableBytes uint64
+	// LogSegmentBytes is the size of a file of the log; zero means 16 MiB.
+	LogSegmentBytes int64
+	// LogFillBytes is how far ahead a growing file of the log is filled with zeros;
+	// zero means 1 MiB, a negative number nothing.
+	LogFillBytes int64
 
-	// StateCacheBytes and LogCacheBytes bound Pebble's block caches; zero means
-	// 64 MiB and 8 MiB.
+	// StateCacheBytes bounds Pebble's block cache; zero means 64 MiB.
 	StateCacheBytes int64
-	LogCacheBytes   int64
 
 	// MinFreeBytes is the free space below which Room is false; zero means 64 MiB.
 	MinFreeBytes uint64
@@ -54,6 +54,9 @@ type Options struct {
 	BallastBytes int64
 	// FreeBytes replaces the question to the file system; used by tests.
 	FreeBytes func() uint64
+
+	// Lab lets SetSyncDelay make the disk slow.
+	Lab bool
 
 	// Synchronous runs flushes inside Commit and Append instead of in a goroutine,
 	// and ignores the clock: for a simulator that must be replayable.
@@ -67,9 +70,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.FlushAge, time.Minute)
 	setDefault(&o.TailBytes, 8<<20)
 	setDefault(&o.CutEntries, 1024)
-	setDefault(&o.LogTableBytes, 16<<20)
 	setDefault(&o.StateCacheBytes, 64<<20)
-	setDefault(&o.LogCacheBytes, 8<<20)
 	setDefault(&o.MinFreeBytes, 64<<20)
 	setDefault(&o.BallastBytes, 64<<20)
 	if o.Log == nil {

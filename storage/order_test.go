@@ -29,7 +29,7 @@ func TestTableKeepsOrderWhenAsked(t *testing.T) {
 			clones = append(clones, &frozenCopy{table.clone(), len(model)})
 		}
 		if random.IntN(4) == 0 {
-			table.deleteRange([]byte("10000"), []byte("10100"))
+			table.deleteRange([]byte("10000"), []byte("10100"), 100)
 			for key := range model {
 				if key >= "10000" && key < "10100" {
 					delete(model, key)

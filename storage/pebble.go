@@ -11,25 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
-	"github.com/cockroachdb/pebble/v2/sstable"
 )
-
-// openLog opens the store whose WAL is the node's log. Its data is short-lived:
-// compressing it, or compacting it eagerly, would only cost.
-func (d *Disk) openLog() error {
-	o := d.pebbleOptions("log")
-	o.CacheSize = d.opts.LogCacheBytes
-	o.MemTableSize = d.opts.LogTableBytes
-	o.MemTableStopWritesThreshold = 4
-	o.L0CompactionThreshold = 16
-	o.L0StopWritesThreshold = 256
-	for i := range o.Levels {
-		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
-	}
-	db, err := openPebble(d.fs.PathJoin(d.dir, "log"), o)
-	d.log = db
-	return err
-}
 
 // largeValueBytes is from where on a value lies in a file of values, and not in a
 // block with its neighbours: whoever looks for one of them would read it, too.
@@ -38,7 +20,7 @@ const largeValueBytes = 64 << 10
 // openState opens the store of the groups' states. Its memtable is small, since
 // what is written comes in batches so large that they bypass it.
 func (d *Disk) openState() error {
-	o := d.pebbleOptions("state")
+	o := d.pebbleOptions()
 	o.CacheSize = d.opts.StateCacheBytes
 	o.DisableWAL = true
 	o.MemTableSize = 4 << 20
@@ -56,13 +38,12 @@ func (d *Disk) openState() error {
 	return err
 }
 
-func (d *Disk) pebbleOptions(store string) *pebble.Options {
+func (d *Disk) pebbleOptions() *pebble.Options {
 	return &pebble.Options{
 		FS: d.fs,
-		// The default is the oldest format, whose WAL takes a flipped bit for the
-		// end of the log and silently drops what follows.
+		// The default is the oldest format.
 		FormatMajorVersion: pebble.FormatNewest,
-		Logger:             &pebbleLogger{disk: d, log: d.opts.Log.With("store", store)},
+		Logger:             &pebbleLogger{disk: d, log: d.opts.Log},
 		EventListener: &pebble.EventListener{
 			BackgroundError: d.backgroundError,
 			DataCorruption:  func(info pebble.DataCorruptionInfo) { d.noteReadError(info.Details) },
@@ -118,6 +99,29 @@ func openPebble(dir string, o *pebble.Options) (db *pebble.DB, err error) {
 		err = fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	return db, err
+}
+
+// checkSequence finds out whether a store has tables that are newer than all it knows to
+// have been written, because the record of its manifest that said so is damaged. What is in
+// them is not seen, and would come back into view, in the middle of what is written next.
+func checkSequence(db *pebble.DB) error {
+	batch := db.NewBatch()
+	defer batch.Close()
+	if err := errors.Join(batch.LogData(nil, nil), batch.Commit(pebble.NoSync)); err != nil {
+		return err
+	}
+	levels, err := db.SSTables()
+	if err != nil {
+		return err
+	}
+	for _, level := range levels {
+		for _, table := range level {
+			if table.LargestSeqNum >= batch.SeqNum() {
+				return fmt.Errorf("%w: table %v of the states has write %d, but only those before %d are known", errDamaged, table.FileNum, table.LargestSeqNum, batch.SeqNum())
+			}
+		}
+	}
+	return nil
 }
 
 // isEnvironment tells errors of the machine, which a person can mend without losing

@@ -12,12 +12,20 @@ import (
 // replaced, never changed; only the active table's content changes, by the writer.
 type layers struct {
 	active *table
-	frozen *table // nil when nothing is being written to Pebble
+	sealed []*table // newest first: full when a large range was deleted; see table
+	frozen []*table // newest first: being written to Pebble, nil when nothing is
 	// clean is what was written to Pebble last: the same bytes are there, but a Get
 	// finds them sooner here. nil when the state has not changed for a while.
-	clean  *table
+	clean  []*table
 	epoch  uint32
 	prefix []byte // of the group's keys in Pebble, for this epoch
+}
+
+// seal puts the active table aside, below a new one.
+func (l layers) seal() *layers {
+	l.sealed = append([]*table{l.active}, l.sealed...)
+	l.active = l.active.next()
+	return &l
 }
 
 // get looks key up in the tables, then below. key is prefixed in buf, which is
@@ -26,14 +34,11 @@ func (l *layers) get(below pebble.Reader, key, buf []byte) (value []byte, ok boo
 	if value, isGone, known := l.active.find(key); known {
 		return value, !isGone, buf, nil
 	}
-	if l.frozen != nil {
-		if value, isGone, known := l.frozen.find(key); known {
-			return value, !isGone, buf, nil
-		}
-	}
-	if l.clean != nil {
-		if value, isGone, known := l.clean.find(key); known {
-			return value, !isGone, buf, nil
+	for _, older := range [...][]*table{l.sealed, l.frozen, l.clean} {
+		for _, t := range older {
+			if value, isGone, known := t.find(key); known {
+				return value, !isGone, buf, nil
+			}
 		}
 	}
 	buf = append(append(buf[:0], l.prefix...), key...)
@@ -95,10 +100,12 @@ func (l *layers) open(below pebble.Reader, start, end []byte, isBack bool) (tabl
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, t := range []*table{l.active, l.frozen} {
-		if t != nil && !t.isEmpty() {
-			tables = append(tables, t)
-			cursors = append(cursors, newTableCursor(t, start, end, isBack))
+	for _, newer := range [...][]*table{{l.active}, l.sealed, l.frozen} {
+		for _, t := range newer {
+			if !t.isEmpty() {
+				tables = append(tables, t)
+				cursors = append(cursors, newTableCursor(t, start, end, isBack))
+			}
 		}
 	}
 	return tables, append(cursors, bottom), nil

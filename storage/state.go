@@ -30,7 +30,9 @@ type groupState struct {
 	isWriting bool // the writer's own: it holds mu
 	dirtyFrom int  // the active table's bytes when the current write began
 	keyBuf    []byte
-	looked    lookedUp // the writer's last Get, which a Set of the same key mostly follows
+	// newlySealed is how many tables the current write has put aside.
+	newlySealed int
+	looked      lookedUp // the writer's last Get, which a Set of the same key mostly follows
 
 	isDirty    bool           // guarded by mu: committed since the last freeze
 	frozenMark consensus.Mark // the flusher's: what the frozen table is as of
@@ -38,6 +40,10 @@ type groupState struct {
 	durable atomic.Uint64
 	failure stickyError
 }
+
+// maxDropped is how many items a range deletion takes out of the active table; with more
+// the table is sealed. That takes some 2 ms; the smallest table that is sealed so has 0.7 MB.
+const maxDropped = 4096
 
 // lookedUp is where a key was found: in a table that may have been frozen since, and
 // is known by its number, or it would stay in memory until the next Get.
@@ -109,7 +115,15 @@ func (s *groupState) Delete(key []byte) { s.write().delete(key) }
 // DeleteRange deletes start <= key < end.
 func (s *groupState) DeleteRange(start, end []byte) {
 	s.looked = lookedUp{} // its cell may be among those that go
-	s.write().deleteRange(start, end)
+	active := s.write()
+	if active.deleteRange(start, end, s.disk.maxDropped) {
+		return
+	}
+	l := s.layers.Load().seal()
+	s.layers.Store(l)
+	s.dirtyFrom -= active.bytes
+	s.newlySealed++
+	l.active.deleteRange(start, end, 0)
 }
 
 func (s *groupState) write() *table {
@@ -128,10 +142,10 @@ func (s *groupState) Commit(mark consensus.Mark) {
 	flotilla.Assert(mark.Index >= s.mark.Index, "%v: a state goes back from %d to %d", s.group, s.mark.Index, mark.Index)
 	s.mark = mark
 	s.isDirty = true
-	grown := active.bytes - s.dirtyFrom
-	s.isWriting = false
+	grown, sealed := active.bytes-s.dirtyFrom, s.newlySealed
+	s.isWriting, s.newlySealed = false, 0
 	s.mu.Unlock()
-	s.disk.noteDirty(grown)
+	s.disk.noteDirty(grown, sealed)
 }
 
 // Mark returns the last committed mark. Only the writer may ask; others use a view.
@@ -148,24 +162,24 @@ func (s *groupState) fail(err error) {
 	s.disk.noteReadError(err)
 }
 
-// freeze turns the active table into the frozen one, and returns it.
-func (s *groupState) freeze() (frozen *table, ok bool) {
+// freeze turns the active table and the sealed ones into the frozen ones, and returns them.
+func (s *groupState) freeze() (frozen []*table, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.isDirty {
 		return nil, false
 	}
-	l := *s.layers.Load()
-	// The clean table has done its work: two large tables at a time are enough.
-	l.frozen, l.active, l.clean = l.active, l.active.next(), nil
-	s.layers.Store(&l)
+	l := s.layers.Load().seal()
+	// What is clean has done its work: twice what may be dirty is enough in memory.
+	l.frozen, l.sealed, l.clean = l.sealed, nil, nil
+	s.layers.Store(l)
 	s.isDirty = false
 	s.frozenMark = s.mark
 	return l.frozen, true
 }
 
-// thaw takes the frozen table out of the way: Pebble has it now, durably. It goes on
-// serving gets until the next one takes its place.
+// thaw takes the frozen tables out of the way: Pebble has them now, durably. They go on
+// serving gets until the next ones take their place.
 func (s *groupState) thaw() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

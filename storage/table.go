@@ -17,9 +17,14 @@ import (
 // item in a table is always newer than the spans of the same table.
 //
 //	active   b=2        [d ... g) gone      <- the writer
+//	sealed   d=3  e=3  f=3                  <- put aside when that range was deleted
 //	frozen   b=1  c gone                    <- being written to Pebble
 //	Pebble   a=0  b=0  c=0  d=0  e=0
 //	read     a=0  b=2
+//
+// A range with many items is not deleted from a table one by one: the table is sealed as it
+// is, and the span goes into a new one above it. So a range deletion costs the same
+// whatever lies in the range.
 //
 // A table has one writer. clone is cheap: the trees copy their nodes on write.
 //
@@ -204,20 +209,27 @@ func (t *table) drop(key []byte) {
 	}
 }
 
-func (t *table) deleteRange(start, end []byte) {
+// deleteRange deletes start <= key < end. It does nothing and returns false if the table has
+// more than atMost items there: a table for which they are too many is to be put aside.
+func (t *table) deleteRange(start, end []byte, atMost int) bool {
 	if isEmptyRange(start, end) {
-		return
+		return true
 	}
-	for _, i := range t.collect(start, end) {
+	found := t.collect(start, end, atMost+1)
+	if len(found) > atMost {
+		return false
+	}
+	for _, i := range found {
 		t.drop(i.key)
 	}
 	t.addSpan(span{start: append([]byte{}, start...), end: bytes.Clone(end)})
+	return true
 }
 
-// collect returns the items in a range; the tree must not change under a scan.
-func (t *table) collect(start, end []byte) (in []item) {
+// collect returns the first items in a range; the tree must not change under a scan.
+func (t *table) collect(start, end []byte, atMost int) (in []item) {
 	t.items().Ascend(lookup(start), func(i item) bool {
-		if end != nil && bytes.Compare(i.key, end) >= 0 {
+		if len(in) == atMost || end != nil && bytes.Compare(i.key, end) >= 0 {
 			return false
 		}
 		in = append(in, i)

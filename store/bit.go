@@ -9,15 +9,19 @@ func bitCommands() []*Command { return bitTable }
 
 // Bits are numbered from the most significant one of the first byte.
 
-// bitOffset reads argument i as the number of a bit; in BITFIELD "#n" counts in
-// fields of the given width. It answers what is wrong.
-func (c *call) bitOffset(i int, width int64) (offset int64, ok bool) {
+// maxReadBits bounds the bits that can be asked for: as in Redis, where strings may be
+// larger than here. What is not there is 0.
+const maxReadBits = 1 << 32
+
+// bitOffset reads argument i as the number of a bit below a limit; in BITFIELD "#n"
+// counts in fields of the given width. It answers what is wrong.
+func (c *call) bitOffset(i int, width, limit int64) (offset int64, ok bool) {
 	arg, scale := c.args[i], int64(1)
 	if width > 0 && len(arg) > 0 && arg[0] == '#' {
 		arg, scale = arg[1:], width
 	}
 	offset, ok = parseInt(arg)
-	if !ok || offset < 0 || offset >= MaxStringBytes*8/scale {
+	if !ok || offset < 0 || offset >= limit/scale {
 		c.err("ERR bit offset is not an integer or out of range")
 		return 0, false
 	}
@@ -32,7 +36,7 @@ func bitAt(b []byte, offset int64) byte {
 }
 
 func runSetbit(c *call) {
-	offset, ok := c.bitOffset(2, 0)
+	offset, ok := c.bitOffset(2, 0, MaxStringBytes*8)
 	if !ok {
 		return
 	}
@@ -56,7 +60,7 @@ func runSetbit(c *call) {
 }
 
 func runGetbit(c *call) {
-	offset, ok := c.bitOffset(2, 0)
+	offset, ok := c.bitOffset(2, 0, maxReadBits)
 	if !ok {
 		return
 	}

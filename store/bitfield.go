@@ -69,7 +69,11 @@ func (c *call) bitfieldArgs() (ops []bitfieldOp, size int64, ok bool) {
 		if !c.bitfieldTypeArg(i+1, &op) {
 			return nil, 0, false
 		}
-		if op.offset, ok = c.bitOffset(i+2, op.width); !ok {
+		limit := int64(MaxStringBytes * 8)
+		if op.verb == 'g' {
+			limit = maxReadBits
+		}
+		if op.offset, ok = c.bitOffset(i+2, op.width, limit); !ok {
 			return nil, 0, false
 		}
 		i += 2

@@ -38,6 +38,8 @@ type call struct {
 
 	seed uint64 // of a read's random choices; 0 for none
 
+	spent, maxSpent int64 // of a write, see work.go
+
 	counters  counters
 	keyRoom   []byte // for building keys of the state
 	valueRoom []byte // for building values

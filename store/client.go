@@ -36,6 +36,12 @@ type Session struct {
 	// Level and MaxAge say how fresh reads must be. They may be changed between runs.
 	Level  flotilla.Level
 	MaxAge flotilla.Millis
+	// Concerns says of which groups DBSIZE, SCAN and the like speak; nil for all.
+	Concerns func(*flotilla.Topology, flotilla.GroupID) bool
+	// Charge, if set, is asked before the replies of reads take so many bytes more, as
+	// flotilla.Call says. Released is told when they are of no more use.
+	Charge   func(bytes int) bool
+	Released func()
 
 	host   flotilla.Host
 	seen   map[flotilla.GroupID]uint64 // the highest index of each group
@@ -145,7 +151,7 @@ func (s *Session) put(group flotilla.GroupID, args [][]byte) asked {
 		s.arena = Encode(s.arena, args)
 	}
 	to := s.send(group, start)
-	if c := Find(args); s.isRead && c != nil && c.Flags&Long != 0 {
+	if s.isRead && isLong(Find(args), args) {
 		s.calls[to.call].IsLong = true
 	}
 	return to
@@ -173,7 +179,7 @@ func (s *Session) open(group flotilla.GroupID) {
 	s.used++
 	call.Group, call.IsRead, call.Level, call.MaxAge = group, s.isRead, s.Level, s.MaxAge
 	call.IsLong, call.After, call.Index, call.Err = false, 0, 0, nil
-	call.Commands = call.Commands[:0]
+	call.Commands, call.Charge = call.Commands[:0], s.Charge
 	if s.Level == flotilla.Session {
 		call.After = s.seen[group]
 	}
@@ -212,12 +218,17 @@ func (s *Session) addScattered(topology *flotilla.Topology, c *Command, args, ke
 	return nil
 }
 
-// addEverywhere sends a command to all groups; SCAN to the one that its cursor
-// points to.
+// addEverywhere sends a command to all groups that it concerns; SCAN to the one that
+// its cursor points to.
 func (s *Session) addEverywhere(topology *flotilla.Topology, c *Command, args [][]byte) error {
+	scanned := flotilla.Directory // a group that is being scanned is scanned to its end
+	if c.Name == "scan" {
+		cursor, _ := parseUint(args[1])
+		scanned = flotilla.GroupID(cursor >> scanGroupShift)
+	}
 	var groups []flotilla.GroupID
 	for _, g := range topology.Groups {
-		if g.ID != flotilla.Directory {
+		if g.ID != flotilla.Directory && (s.Concerns == nil || g.ID == scanned || s.Concerns(topology, g.ID)) {
 			groups = append(groups, g.ID)
 		}
 	}
@@ -276,22 +287,22 @@ func (s *Session) AddExec(slot flotilla.Slot, watches []Watch, commands [][][]by
 	if group == flotilla.Directory {
 		return flotilla.Refused(flotilla.NoQuorum, "no group serves the slot yet")
 	}
-	isLong := false
-	s.isRead, isLong = onlyReads(watches, commands)
+	long := false
+	s.isRead, long = onlyReads(watches, commands)
 	s.arena = EncodeExec(s.arena, watches, commands)
 	if len(s.arena) > MaxCommandBytes {
 		s.arena = s.arena[:0]
 		return ErrTooLarge
 	}
 	to := s.send(group, 0)
-	s.calls[to.call].IsLong = isLong
+	s.calls[to.call].IsLong = long
 	s.asked = append(s.asked, to)
 	return nil
 }
 
 // onlyReads reports whether one view can answer a transaction, and whether that
 // may take long. Random choices need an entry, whose index is their seed.
-func onlyReads(watches []Watch, commands [][][]byte) (isRead, isLong bool) {
+func onlyReads(watches []Watch, commands [][][]byte) (isRead, long bool) {
 	if len(watches) > 0 || len(commands) == 0 {
 		return false, false
 	}
@@ -300,9 +311,15 @@ func onlyReads(watches []Watch, commands [][][]byte) (isRead, isLong bool) {
 		if c == nil || c.Flags&Write != 0 || c.Flags&Random != 0 {
 			return false, false
 		}
-		isLong = isLong || c.Flags&Long != 0
+		long = long || isLong(c, args)
 	}
-	return true, isLong
+	return true, long
+}
+
+// isLong reports whether a command may visit very much. One that chooses at random does
+// only if it is told how many.
+func isLong(c *Command, args [][]byte) bool {
+	return c != nil && c.Flags&Long != 0 && (c.Flags&Random == 0 || len(args) > 2)
 }
 
 // Do sends the run and returns when each command has its reply or failure.
@@ -352,6 +369,9 @@ func (s *Session) Reset() {
 				call.Replies[i] = nil
 			}
 		}
+	}
+	if s.Released != nil {
+		s.Released()
 	}
 	clear(s.asked)
 	s.asked = s.asked[:0]

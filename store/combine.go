@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 
@@ -57,13 +56,21 @@ func (s *Session) combine(of *split) ([]byte, error) {
 		}
 		parts[i] = reply
 	}
-	if len(failures) > 0 {
-		return nil, s.joinFailures(failures, len(parts))
+	switch {
+	case len(failures) > 0 && s.isRead:
+		return nil, failures[0]
+	case len(failures) > 0:
+		return nil, flotilla.Joined(failures, len(parts))
 	}
 	for _, part := range parts {
 		if part[0] == '-' {
 			return part, nil
 		}
+	}
+	if text := s.joins(parts); text != "" {
+		var r replies
+		r.err(text)
+		return r.out, nil
 	}
 	switch of.command.Name {
 	case "mget":
@@ -86,21 +93,19 @@ func (s *Session) combine(of *split) ([]byte, error) {
 	return parts[0], nil
 }
 
-// joinFailures says what became of a command of which a part failed. A write is
-// refused only if every part of it was: otherwise something may have changed.
-func (s *Session) joinFailures(failures []error, parts int) error {
-	if s.isRead {
-		return failures[0]
+// joins makes sure that there is memory for the parts in one piece, or says what is wrong.
+func (s *Session) joins(parts [][]byte) (problem string) {
+	size := 0
+	for _, part := range parts {
+		size += len(part)
 	}
-	for _, err := range failures {
-		if !errors.Is(err, flotilla.ErrRefused) {
-			return err
-		}
+	switch {
+	case size > MaxReplyBytes:
+		return errReplyTooLarge
+	case size > freeRoom && s.Charge != nil && !s.Charge(size):
+		return errReplyNoMemory
 	}
-	if len(failures) == parts {
-		return failures[0]
-	}
-	return flotilla.Unknown(flotilla.ReasonOf(failures[0]), "some groups carried out their part")
+	return ""
 }
 
 func sum(parts [][]byte) []byte {

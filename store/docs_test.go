@@ -1,34 +1,18 @@
 package store
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"sort"
 	"strings"
 	"testing"
+
+	"flotilla/golden"
 )
-
-var update = flag.Bool("update", false, "write docs/store-commands.md instead of comparing with it")
-
-const docsPath = "../docs/store-commands.md"
 
 // TestDocs makes docs/store-commands.md from the table and fails if the file is
 // another one: go test ./store -run TestDocs -update writes it.
 func TestDocs(t *testing.T) {
-	want := commandDocs(Commands())
-	if *update {
-		if err := os.WriteFile(docsPath, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(docsPath)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Fatal("docs/store-commands.md is stale: go test ./store -run TestDocs -update")
-	}
+	golden.File(t, "../docs/store-commands.md", commandDocs(Commands()))
 }
 
 // commandDocs writes one table for each group of commands.

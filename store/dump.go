@@ -95,6 +95,7 @@ func runRestore(c *call) {
 		c.err(problem)
 		return
 	}
+	c.spend(int64(len(pieces)))
 	c.restore(&it, k, pieces, expiry)
 }
 
@@ -108,8 +109,8 @@ func (c *call) restore(it *item, k kind, pieces [][]byte, expiry flotilla.Millis
 		c.ok()
 		return
 	}
-	c.clear(it)
-	it.kind, it.expiry, it.body = k, expiry, nil
+	c.become(it, k)
+	it.expiry = expiry
 	c.fill(it, pieces)
 	c.notify('g', "restore", it.key)
 	c.ok()

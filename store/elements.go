@@ -34,7 +34,9 @@ const pickSpread = 16
 
 const (
 	errMemberTooLong = "ERR field or member is longer than 65536 bytes"
-	errReplyTooLarge = "ERR reply is larger than 536870912 bytes"
+	errReplyTooLarge = "ERR reply is larger than 134217728 bytes: ask for less at a time"
+	errReplyNoMemory = "TRYAGAIN replies that clients have not read yet take the memory that the node has for them: " +
+		"ask for less at a time, or later"
 	errLongRange     = "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
 	errNumKeys       = "ERR numkeys should be greater than 0"
 	errCountNotAbove = "ERR count should be greater than 0"
@@ -83,8 +85,7 @@ func (it *item) count() int64 {
 // state still has, nothing may show through.
 func (c *call) prepare(it *item, k kind) {
 	if !it.exists() {
-		c.clear(it)
-		it.kind = k
+		c.become(it, k)
 	}
 }
 
@@ -111,8 +112,8 @@ func (c *call) keep(it *item, hasElements bool, body []byte, class byte, event s
 
 // replace makes an item ready to become a new value of a kind, whatever it was.
 func (c *call) replace(it *item, k kind) {
-	c.clear(it)
-	it.kind, it.expiry = k, 0
+	c.become(it, k)
+	it.expiry = 0
 }
 
 // removeOld deletes the destination of a command that found nothing to store.
@@ -128,6 +129,7 @@ func (c *call) removeOld(it *item) {
 func (c *call) eachMember(p *place, tag byte, visit func(member, value []byte) bool) {
 	prefix := p.appendTag(nil, tag)
 	for key, value := range c.r.Scan(prefix, prefixEnd(prefix)) {
+		c.spend(1)
 		if !visit(key[len(prefix)+4:], value) || c.isTooLarge {
 			return
 		}
@@ -155,8 +157,8 @@ func (c *call) scanElements(k kind, tag byte, count func(it *item) int64, emit f
 	if !ok {
 		return
 	}
-	if count(&it) <= few {
-		options.count = few
+	if count(&it) <= few { // all at once, wherever the cursor is, as in Redis
+		options.cursor, options.count = 0, few
 	}
 	mark, n := c.mark(), 0
 	next := c.page(it.appendTag(nil, tag), options.cursor, options.count, func(member, value []byte) {
@@ -191,6 +193,7 @@ func (c *call) pickOne(p *place, tag byte, n int64, chance *random) picked {
 	}
 	for range 2 { // from the place on, and around from the beginning
 		for key, value := range c.r.Scan(start, end) {
+			c.spend(1)
 			if skip == 0 {
 				return picked{key[len(prefix)+4:], value}
 			}

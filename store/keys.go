@@ -44,7 +44,7 @@ func runRename(c *call) { c.rename(false) }
 
 func runRenamenx(c *call) { c.rename(true) }
 
-// rename moves a key, with its expiry, over another one.
+// rename moves a key, with its expiry, over another one. Its elements stay where they are.
 func (c *call) rename(onlyNew bool) {
 	from, to := c.load(c.args[1]), c.load(c.args[2])
 	if !from.exists() {
@@ -53,8 +53,10 @@ func (c *call) rename(onlyNew bool) {
 	}
 	isRefused := onlyNew && to.exists()
 	if !isRefused && string(from.key) != string(to.key) {
-		c.copyTo(&from, &to)
-		c.remove(&from)
+		c.clear(&to)
+		to.kind, to.expiry, to.id = from.kind, from.expiry, from.id
+		c.saveBody(&to, from.body, nil)
+		c.removeRecord(&from)
 		c.notify('g', "rename_from", from.key)
 		c.notify('g', "rename_to", to.key)
 	}
@@ -67,8 +69,12 @@ func (c *call) rename(onlyNew bool) {
 
 // copyTo gives to all that from has.
 func (c *call) copyTo(from, to *item) {
-	c.clear(to)
-	to.kind, to.expiry = from.kind, from.expiry
+	c.spend(c.length(from))
+	if from.kind == kindZset {
+		c.spend(c.length(from)) // each is written twice
+	}
+	c.become(to, from.kind)
+	to.expiry = from.expiry
 	if from.kind != kindString {
 		c.copyElements(&from.place, &to.place)
 	}
@@ -133,7 +139,7 @@ func (c *call) flush() {
 		c.tx.DeleteRange(prefix, prefixEnd(prefix))
 	}
 	c.noteAllGone()
-	c.counters = counters{isChanged: true}
+	c.counters = counters{lastID: c.counters.lastID, isChanged: true}
 	c.ok()
 }
 
@@ -149,6 +155,7 @@ func recordsFrom(position uint64) (start, end []byte) {
 // false. The item's key is only valid during the visit.
 func (c *call) eachKey(start, end []byte, visit func(it *item) bool) {
 	for key, value := range c.r.Scan(start, end) {
+		c.spend(1)
 		it := item{place: place{
 			slot: binary.BigEndian.Uint16(key[2:]),
 			hash: binary.BigEndian.Uint32(key[4:]),
@@ -172,13 +179,8 @@ func runKeys(c *call) {
 			c.bulk(it.key)
 			n++
 		}
-		return len(c.out) <= MaxReplyBytes
+		return !c.isTooLarge
 	})
-	if len(c.out) > MaxReplyBytes {
-		c.out = c.out[:mark]
-		c.err("ERR reply is larger than 536870912 bytes")
-		return
-	}
 	c.wrap(mark, '*', n)
 }
 
@@ -195,7 +197,7 @@ func runScan(c *call) {
 		c.array(0)
 		return
 	}
-	var found replies
+	found := replies{charge: c.charge}
 	n, visited := 0, 0
 	next, last := uint64(0), uint64(0)
 	start, end := recordsFrom(o.cursor)
@@ -212,6 +214,7 @@ func runScan(c *call) {
 		}
 		return true
 	})
+	c.isTooLarge, c.isRefused = found.isTooLarge, found.isRefused
 	c.array(2)
 	c.bulkInt(int64(next))
 	c.array(n)

@@ -2,10 +2,10 @@ package store
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"hash/fnv"
 	"iter"
+	"math"
 	"strconv"
 	"strings"
 
@@ -17,19 +17,25 @@ import (
 // fakeState is a flotilla.State in memory. It panics if a scan goes on after a
 // write, as the contract forbids.
 type fakeState struct {
-	pairs  btree.Map[string, []byte]
-	writes int
+	pairs   btree.Map[string, []byte]
+	writes  int
+	touched int // keys that were written, looked up or scanned
 }
 
-func (s *fakeState) Get(key []byte) ([]byte, bool) { return s.pairs.Get(string(key)) }
+func (s *fakeState) Get(key []byte) ([]byte, bool) {
+	s.touched++
+	return s.pairs.Get(string(key))
+}
 
 func (s *fakeState) Set(key, value []byte) {
 	s.writes++
+	s.touched++
 	s.pairs.Set(string(key), append([]byte{}, value...))
 }
 
 func (s *fakeState) Delete(key []byte) {
 	s.writes++
+	s.touched++
 	s.pairs.Delete(string(key))
 }
 
@@ -39,6 +45,7 @@ func (s *fakeState) DeleteRange(start, end []byte) {
 		doomed = append(doomed, string(key))
 	}
 	s.writes++
+	s.touched -= len(doomed) // it costs the same however many there are
 	for _, key := range doomed {
 		s.pairs.Delete(key)
 	}
@@ -51,6 +58,7 @@ func (s *fakeState) Scan(start, end []byte) iter.Seq2[[]byte, []byte] {
 			if s.writes != writes {
 				panic("a scan went on after a write")
 			}
+			s.touched++
 			if end != nil && key >= string(end) {
 				return false
 			}
@@ -66,6 +74,7 @@ func (s *fakeState) ScanBack(start, end []byte) iter.Seq2[[]byte, []byte] {
 			if s.writes != writes {
 				panic("a scan went on after a write")
 			}
+			s.touched++
 			if end != nil && key >= string(end) {
 				return true
 			}
@@ -99,6 +108,7 @@ type lab struct {
 	time   flotilla.Millis
 	wake   flotilla.Millis
 	events []string
+	bound  int64 // of what a write may visit; 0 for the store's own
 }
 
 func newLab() *lab { return &lab{state: &fakeState{}, time: 1_000_000, wake: flotilla.Never} }
@@ -112,7 +122,7 @@ func (l *lab) entry(commands ...[]byte) (out [][]byte) {
 	Machine{}.Begin(tx)
 	for i, command := range commands {
 		tx.Ordinal = i + 1
-		out = append(out, append([]byte{}, Machine{}.Apply(tx, command)...))
+		out = append(out, append([]byte{}, Machine{maxVisited: l.bound}.Apply(tx, command)...))
 	}
 	Machine{}.End(tx)
 	l.wake = tx.TakeWake()
@@ -167,6 +177,7 @@ func (l *lab) check() error {
 	index := map[string]bool{}
 	collections := map[string]bool{}
 	var firstExpiry flotilla.Millis
+	owners, wrongID := map[uint64]int{}, uint64(math.MaxUint64)
 	elements := map[string]int{}
 	l.state.pairs.Scan(func(k string, v []byte) bool {
 		switch k[1] {
@@ -182,15 +193,21 @@ func (l *lab) check() error {
 			}
 			if it.kind != kindString {
 				collections[string(it.appendElements(nil))] = true
+				owners[it.id]++
+				if owners[it.id] > 1 || it.id == 0 || it.id > counted.lastID {
+					wrongID = it.id
+				}
 			}
 		case spaceElement:
-			size, used := binary.Uvarint([]byte(k[8:]))
-			elements[k[:8+used+int(size)]]++
+			elements[k[:10]]++
 		}
 		return true
 	})
 	if n != counted.keys {
 		return fmt.Errorf("%d records, but %d counted", n, counted.keys)
+	}
+	if wrongID != math.MaxUint64 {
+		return fmt.Errorf("the id %d of a collection, the last is %d, of %d collections", wrongID, counted.lastID, owners[wrongID])
 	}
 	if firstExpiry != 0 && (counted.nextExpiry == 0 || counted.nextExpiry > firstExpiry) {
 		return fmt.Errorf("first expiry is %d, but %d noted", firstExpiry, counted.nextExpiry)

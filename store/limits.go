@@ -18,8 +18,11 @@ const (
 	// SETBIT and the like: "ERR string exceeds maximum allowed size
 	// (proto-max-bulk-len)".
 	MaxStringBytes = 64 << 20
-	// MaxReplyBytes bounds one reply: "ERR reply is larger than 536870912 bytes".
-	MaxReplyBytes = 512 << 20
+	// MaxReplyBytes bounds one reply: "ERR reply is larger than 134217728 bytes".
+	MaxReplyBytes = 128 << 20
+	// MaxVisited bounds the elements and arguments that one write, or one MULTI, visits:
+	// "ERR the command would visit more than 50000 elements".
+	MaxVisited = 50_000
 	// maxExpiredPerEntry is how many keys one entry deletes because they expired;
 	// the rest waits for the next entry, unseen by commands.
 	maxExpiredPerEntry = 1000

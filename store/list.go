@@ -138,6 +138,7 @@ func (c *call) visit(l *list, first, behind int64, each func(at int64, value []b
 	start := bytes.Clone(c.positionKey(l, first))
 	at := first
 	for _, value := range c.r.Scan(start, c.positionKey(l, behind)) {
+		c.spend(1)
 		if !each(at, value) || c.isTooLarge {
 			return
 		}
@@ -150,6 +151,7 @@ func (c *call) visitBack(l *list, first, behind int64, each func(at int64, value
 	start := bytes.Clone(c.positionKey(l, first))
 	at := behind - 1
 	for _, value := range c.r.ScanBack(start, c.positionKey(l, behind)) {
+		c.spend(1)
 		if !each(at, value) || c.isTooLarge {
 			return
 		}
@@ -443,6 +445,7 @@ func runLinsert(c *call) {
 	if !isBefore {
 		at++
 	}
+	c.spend(min(at-l.head, l.tail-at))
 	if at-l.head < l.tail-at {
 		for i := l.head; i < at; i++ {
 			c.move(&l, i, i-1)
@@ -489,6 +492,7 @@ func runLrem(c *call) {
 // the list, by moving what lies to one side of them: the side with less to move.
 func (c *call) compact(l *list, gone []int64) {
 	first, last := l.head+gone[0], l.head+gone[len(gone)-1]
+	c.spend(min(last-l.head, l.tail-first))
 	if last-l.head < l.tail-first {
 		to, next := last, len(gone)-1
 		for at := last; at >= l.head; at-- {

@@ -1,15 +1,17 @@
 package store
 
 import (
-	"slices"
-
+	"cmp"
 	"encoding/binary"
+	"slices"
 
 	"flotilla"
 )
 
 // Machine carries out the store's commands. It implements flotilla.Machine.
-type Machine struct{}
+type Machine struct {
+	maxVisited int64 // 0 means MaxVisited: only tests have another
+}
 
 var _ flotilla.Machine = Machine{}
 
@@ -21,6 +23,7 @@ const counterKey = "s" + string(spaceCounter)
 type counters struct {
 	keys       int64
 	nextExpiry flotilla.Millis // no later than the first expiry in the index; 0 for none
+	lastID     uint64          // of a collection
 	isChanged  bool
 }
 
@@ -29,9 +32,10 @@ func readCounters(r flotilla.Reader) (n counters) {
 	if !ok {
 		return n
 	}
-	flotilla.Assert(len(value) == 16, "the counters have 16 bytes")
+	flotilla.Assert(len(value) == 24, "the counters have 24 bytes")
 	n.keys = int64(binary.BigEndian.Uint64(value))
 	n.nextExpiry = flotilla.Millis(binary.BigEndian.Uint64(value[8:]))
+	n.lastID = binary.BigEndian.Uint64(value[16:])
 	return n
 }
 
@@ -85,8 +89,9 @@ func (c *call) expire() flotilla.Millis {
 }
 
 // Apply carries out one command. Its reply is valid until the next one.
-func (Machine) Apply(tx *flotilla.Tx, command []byte) []byte {
+func (m Machine) Apply(tx *flotilla.Tx, command []byte) []byte {
 	c := entryCall(tx)
+	c.spent, c.maxSpent = 0, cmp.Or(m.maxVisited, MaxVisited)
 	if cap(c.out) > keptRoom {
 		c.out = nil
 	}
@@ -102,15 +107,17 @@ func (Machine) End(tx *flotilla.Tx) {
 		return
 	}
 	c.counters.isChanged = false
-	var room [16]byte
+	var room [24]byte
 	value := binary.BigEndian.AppendUint64(room[:0], uint64(c.counters.keys))
 	value = binary.BigEndian.AppendUint64(value, uint64(c.counters.nextExpiry))
+	value = binary.BigEndian.AppendUint64(value, c.counters.lastID)
 	tx.Set([]byte(counterKey), value)
 }
 
 // Read answers a command that changes nothing; others are refused.
 func (Machine) Read(view *flotilla.View, command []byte) []byte {
 	c := newCall(view.Reader, nil, view.Time, max(view.Now, view.Time))
+	c.charge = view.Charge
 	c.do(command)
 	return c.out
 }
@@ -126,10 +133,14 @@ func (Machine) Deadline(r flotilla.Reader) flotilla.Millis {
 // do carries out a command of any form. A reply that grew too large becomes an
 // error; a MULTI body has done its work all the same.
 func (c *call) do(command []byte) {
-	c.seed, c.isTooLarge = 0, false
+	c.seed, c.isTooLarge, c.isRefused = 0, false, false
 	c.decode(command)
 	if c.isTooLarge {
-		c.out = c.out[:0]
+		c.out = nil // it may be large
+		if c.isRefused {
+			c.err(errReplyNoMemory)
+			return
+		}
 		c.err(errReplyTooLarge)
 	}
 }
@@ -192,7 +203,11 @@ func (c *call) run() {
 		c.err(errNoRoom)
 		return
 	}
-	c.cmd.run(c)
+	if c.tx == nil {
+		c.cmd.run(c)
+		return
+	}
+	c.guarded()
 }
 
 // keysFit says whether no key is too long.

@@ -107,12 +107,6 @@ func (c *call) help(lines ...string) {
 	c.status("    Print this help.")
 }
 
-func runMemoryHelp(c *call) {
-	c.help("MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-		"USAGE <key> [SAMPLES <count>]", "    Return memory in bytes used by <key> and its value: here the bytes of the",
-		"    key's record and elements in the state.")
-}
-
 // runMemoryUsage answers the size of the key's pairs in the state; of a large
 // collection it looks at SAMPLES elements, 0 for all.
 func runMemoryUsage(c *call) {
@@ -149,6 +143,7 @@ func (c *call) elementBytes(it *item, samples int64) int64 {
 	prefix := it.appendElements(nil)
 	seen, size := int64(0), int64(0)
 	for key, value := range c.r.Scan(prefix, prefixEnd(prefix)) {
+		c.spend(1)
 		if samples > 0 && seen == samples {
 			return size * max(c.length(it), seen) / seen
 		}

@@ -55,14 +55,22 @@ func farExpiry(r *rand.Rand) []string {
 	return cat(pick(r, "EX", "PX", "EXAT", "PXAT"), pick(r, "9999999999999", "0", "-1", "x", "9223372036854775807", "8888888888888"))
 }
 
-// about answers that two replies are close enough: times in milliseconds, and
-// errors for what Redis 7.0 did not look at yet.
+// near says whether two replies are times, or whiles, that differ by at most limit:
+// Redis reads its clock a little after we read ours.
+func near(ours, theirs string, limit int) bool {
+	a, err1 := strconv.Atoi(strings.TrimSpace(ours[1:]))
+	b, err2 := strconv.Atoi(strings.TrimSpace(theirs[1:]))
+	return err1 == nil && err2 == nil && a > 0 && b > 0 && max(a, b)-min(a, b) <= limit
+}
+
+// closeEnough answers that two replies are close enough: times, and errors for what
+// Redis 7.0 did not look at yet.
 func closeEnough(args []string, ours, theirs string) bool {
 	switch strings.ToLower(args[0]) {
-	case "ttl", "pttl":
-		a, _ := strconv.Atoi(strings.TrimSpace(ours[1:]))
-		b, _ := strconv.Atoi(strings.TrimSpace(theirs[1:]))
-		return a-b < 1000 && b-a < 1000 && a > 0
+	case "pttl", "pexpiretime":
+		return near(ours, theirs, 1000)
+	case "ttl", "expiretime":
+		return near(ours, theirs, 1)
 	case "sort", "sort_ro": // a set that is not sorted has no order
 		return slices.Contains(args, "nosort") && ours[:2] == theirs[:2]
 	case "object": // Redis shares small integers

@@ -42,9 +42,12 @@ func parseInt(b []byte) (n int64, ok bool) {
 	return 0, false
 }
 
-// parseUint reads a cursor as strtoul does: a sign is allowed, and -1 is the
-// greatest number.
+// parseUint reads a cursor as strtoul does: a sign is allowed, -1 is the greatest
+// number, and nothing is 0.
 func parseUint(b []byte) (uint64, bool) {
+	if len(b) == 0 {
+		return 0, true
+	}
 	isNegative := len(b) > 0 && b[0] == '-'
 	if isNegative || len(b) > 0 && b[0] == '+' {
 		b = b[1:]

@@ -17,9 +17,40 @@ import (
 // A command that fails must do so before it wrote anything else.
 type replies struct {
 	out []byte
-	// isTooLarge is set once the reply would exceed MaxReplyBytes: what is in out
-	// is then of no use, and do answers with an error.
+	// isTooLarge is set once the reply would exceed MaxReplyBytes, or the memory for it
+	// is refused: what is in out is then of no use, and do answers with an error.
 	isTooLarge bool
+	isRefused  bool
+	charge     func(bytes int) bool // asked for memory; nil: there is as much as wanted
+	room       int                  // what out may have before grow is asked
+	charged    int
+}
+
+// freeRoom is what a reply may have without asking for memory.
+const freeRoom = 16 << 10
+
+// grow makes room for a reply of size bytes, or finds that there is none. Memory is taken
+// in one piece for what is known, and doubled for what is not.
+func (r *replies) grow(size int) bool {
+	switch {
+	case size > MaxReplyBytes:
+		r.isTooLarge = true
+		return false
+	case r.charge == nil:
+		r.room = MaxReplyBytes
+		return true
+	case size <= freeRoom:
+		r.room = freeRoom
+		return true
+	}
+	room := max(size, min(2*r.room, MaxReplyBytes))
+	if !r.charge(room - r.charged) {
+		r.isTooLarge, r.isRefused = true, true
+		return false
+	}
+	r.room, r.charged = room, room
+	r.out = slices.Grow(r.out, room-len(r.out))
+	return true
 }
 
 func (r *replies) status(text string) {
@@ -53,8 +84,7 @@ func (r *replies) bool01(yes bool) {
 }
 
 func (r *replies) bulk(b []byte) {
-	if len(r.out)+len(b) > MaxReplyBytes {
-		r.isTooLarge = true
+	if size := len(r.out) + len(b) + 24; size > r.room && !r.grow(size) {
 		return
 	}
 	r.out = slices.Grow(r.out, len(b)+24)

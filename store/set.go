@@ -254,6 +254,7 @@ func (c *call) intersection(sets []item, visit func(member []byte) bool) {
 	}
 	c.eachMember(&sets[0].place, tagMember, func(member, _ []byte) bool {
 		for i := range sets[1:] {
+			c.spend(1)
 			if !c.hasMember(&sets[1+i].place, tagMember, member) {
 				return true
 			}
@@ -274,6 +275,7 @@ func (c *call) difference(sets []item, visit func(member []byte) bool) {
 		sum += others[i].count()
 	}
 	has := func(member []byte) bool {
+		c.spend(int64(len(others)))
 		return slices.ContainsFunc(others, func(it item) bool { return c.isMember(&it, member) })
 	}
 	if sum < first.count() {

@@ -7,15 +7,19 @@ import (
 )
 
 // The store's part of a group's key space. The slot stands before all else of a
-// key, so that a slot can be scanned and moved; numbers are big-endian.
+// record's key, so that a slot can be scanned and moved; numbers are big-endian.
 //
-//	record   's' 'k' slot:2 hash:4 key            -> kind:1 version:8 expiry:8 body
-//	element  's' 'e' slot:2 hash:4 len key tag:1 ... -> as the family defines
+//	record   's' 'k' slot:2 hash:4 key            -> kind:1 version:8 expiry:8 [id:8] body
+//	element  's' 'e' id:8 tag:1 ...               -> as the family defines
 //	expiry   's' 'x' expiry:8 slot:2 hash:4 key   -> empty
-//	counters 's' 'n'                              -> keys:8 nextExpiry:8
+//	counters 's' 'n'                              -> keys:8 nextExpiry:8 lastID:8
 //	gone     's' 'g' bucket:2                     -> version:8, see watch.go
 //
-// len is the key's length as a uvarint; expiry is in milliseconds, 0 for none. A
+// A collection's elements lie under its id, a number that the group gives to no other
+// collection, ever: so RENAME writes two records, however many elements there are. A
+// string has no id.
+//
+// expiry is in milliseconds, 0 for none. A
 // string's body is its value, a collection's what its family needs to know
 // without a scan, such as its length. nextExpiry is at most the first expiry in
 // the index, so that an entry learns with one look whether anything fell due.
@@ -62,11 +66,12 @@ func (k kind) String() string {
 	return "none"
 }
 
-// place is a key with where it lies.
+// place is a key with where it lies, and where its elements do.
 type place struct {
 	key  []byte
 	slot uint16
 	hash uint32
+	id   uint64 // of the collection; 0 for what is none
 }
 
 func placeOf(key []byte) place {
@@ -102,6 +107,7 @@ type item struct {
 
 	storedKind   kind            // what the state has: differs from kind after a change,
 	storedExpiry flotilla.Millis // or if the key is expired but not deleted yet
+	storedID     uint64
 
 	expiredVersion uint64 // of a record that is expired but not deleted yet; 0 for others
 }
@@ -125,13 +131,10 @@ func (p *place) appendExpiryKey(dst []byte, at flotilla.Millis) []byte {
 	return p.appendKey(dst)
 }
 
-// appendElements appends the prefix that all elements of the key have.
+// appendElements appends the prefix that all elements of the collection have.
 func (p *place) appendElements(dst []byte) []byte {
 	dst = append(dst, byte(flotilla.SystemStore), spaceElement)
-	dst = binary.BigEndian.AppendUint16(dst, p.slot)
-	dst = binary.BigEndian.AppendUint32(dst, p.hash)
-	dst = binary.AppendUvarint(dst, uint64(len(p.key)))
-	return append(dst, p.key...)
+	return binary.BigEndian.AppendUint64(dst, p.id)
 }
 
 // appendTag appends the prefix of the key's elements with a tag: the family puts
@@ -161,7 +164,11 @@ func (it *item) decodeRecord(value []byte) {
 	it.version = binary.BigEndian.Uint64(value[1:])
 	it.expiry = flotilla.Millis(binary.BigEndian.Uint64(value[9:]))
 	it.body = value[recordHead:]
-	it.storedKind, it.storedExpiry = it.kind, it.expiry
+	if it.kind != kindString {
+		flotilla.Assert(len(it.body) >= 8, "a collection has an id")
+		it.id, it.body = binary.BigEndian.Uint64(it.body), it.body[8:]
+	}
+	it.storedKind, it.storedExpiry, it.storedID = it.kind, it.expiry, it.id
 }
 
 // load reads the record of a key. A key that expired by the log's time is
@@ -176,7 +183,7 @@ func (c *call) load(key []byte) item {
 	it.decodeRecord(value)
 	if it.expiry != 0 && it.expiry <= c.time {
 		it.expiredVersion = it.version
-		it.kind, it.version, it.expiry, it.body = kindNone, 0, 0, nil
+		it.kind, it.version, it.expiry, it.id, it.body = kindNone, 0, 0, 0, nil
 	}
 	return it
 }
@@ -192,9 +199,9 @@ func (c *call) lookup(key []byte, k kind) (it item, ok bool) {
 	return it, true
 }
 
-// save writes the item's record under the command's version. Kind, expiry and
+// save writes the item's record under the command's version. Kind, expiry, id and
 // body are what the key has from now on. Where it replaces a key of another
-// kind, or an expired one, clear has to be called first.
+// kind, or an expired one, become has to be called first.
 func (c *call) save(it *item) { c.saveBody(it, it.body, nil) }
 
 // saveBody is save with a body in two parts, so that nobody has to join them.
@@ -204,6 +211,10 @@ func (c *call) saveBody(it *item, body, more []byte) {
 	value := append(c.valueRoom[:0], byte(it.kind))
 	value = binary.BigEndian.AppendUint64(value, it.version)
 	value = binary.BigEndian.AppendUint64(value, uint64(it.expiry))
+	if it.kind != kindString {
+		flotilla.Assert(it.id != 0, "a saved collection has an id")
+		value = binary.BigEndian.AppendUint64(value, it.id)
+	}
 	value = append(append(value, body...), more...)
 	c.keyRoom = it.appendRecordKey(c.keyRoom[:0])
 	c.tx.Set(c.keyRoom, value)
@@ -218,7 +229,7 @@ func (c *call) saveBody(it *item, body, more []byte) {
 	if it.storedExpiry != it.expiry {
 		c.index(it)
 	}
-	it.storedKind, it.storedExpiry, it.expiredVersion = it.kind, it.expiry, 0
+	it.storedKind, it.storedExpiry, it.storedID, it.expiredVersion = it.kind, it.expiry, it.id, 0
 }
 
 // index moves the key in the expiry index from storedExpiry to expiry.
@@ -242,8 +253,21 @@ func (c *call) index(it *item) {
 // clear deletes all elements that the state has of the key, so that a new value
 // may take its place. The record stays until save or remove.
 func (c *call) clear(it *item) {
-	if it.storedKind != kindNone && it.storedKind != kindString {
-		c.deleteElements(it.appendElements(nil))
+	if it.storedID != 0 {
+		old := place{id: it.storedID}
+		c.deleteElements(old.appendElements(nil))
+		it.storedID = 0
+	}
+}
+
+// become clears the item and makes it an empty value of a kind. The expiry stays.
+func (c *call) become(it *item, k kind) {
+	c.clear(it)
+	it.kind, it.id, it.body = k, 0, nil
+	if k != kindString {
+		c.counters.lastID++
+		c.counters.isChanged = true
+		it.id = c.counters.lastID
 	}
 }
 
@@ -264,11 +288,11 @@ func (c *call) removeRecord(it *item) {
 		c.counters.keys--
 		c.counters.isChanged = true
 	}
-	it.kind, it.expiry, it.body = kindNone, 0, nil
+	it.kind, it.expiry, it.id, it.body = kindNone, 0, 0, nil
 	if it.storedExpiry != 0 {
 		c.index(it)
 	}
-	it.storedKind, it.storedExpiry, it.expiredVersion = kindNone, 0, 0
+	it.storedKind, it.storedExpiry, it.storedID, it.expiredVersion = kindNone, 0, 0, 0
 }
 
 // deleteElements deletes all keys that begin with prefix: one by one if they are
@@ -332,6 +356,7 @@ func (c *call) page(prefix []byte, cursor uint64, count int, visit func(hashed, 
 	start := binary.BigEndian.AppendUint32(append([]byte(nil), prefix...), uint32(cursor))
 	visited, last := 0, uint32(0)
 	for key, value := range c.r.Scan(start, prefixEnd(prefix)) {
+		c.spend(1)
 		rest := key[len(prefix):]
 		hash := binary.BigEndian.Uint32(rest)
 		if visited >= count && hash != last {

@@ -103,8 +103,8 @@ func (c *call) pointInTime(n int64, unit expiryUnit) (at flotilla.Millis, ok boo
 
 // overwrite makes a string of the item, whatever it was. expiry 0 means none.
 func (c *call) overwrite(it *item, value []byte, expiry flotilla.Millis) {
-	c.clear(it)
-	it.kind, it.expiry = kindString, expiry
+	c.become(it, kindString)
+	it.expiry = expiry
 	c.saveBody(it, value, nil)
 }
 
@@ -245,6 +245,9 @@ func (c *call) setWithExpiry(unit expiryUnit) {
 func runMget(c *call) {
 	c.array(len(c.args) - 1)
 	for _, key := range c.args[1:] {
+		if c.isTooLarge {
+			return
+		}
 		if it := c.load(key); it.kind == kindString {
 			c.bulk(it.body)
 		} else {

@@ -167,6 +167,7 @@ func (c *call) countBetween(z *zset, from, behind []byte) (n int64) {
 func (c *call) walkBetween(z *zset, from, behind []byte) (n int64) {
 	prefix := z.appendTag(nil, tagScore)
 	for range c.r.Scan(append(bytes.Clone(prefix), from...), append(bytes.Clone(prefix), behind...)) {
+		c.spend(1)
 		n++
 	}
 	return n

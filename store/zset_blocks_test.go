@@ -138,8 +138,8 @@ func TestBlocksCountWhatIsThere(t *testing.T) {
 			}
 			largest = max(largest, len(z.model))
 		}
-		place := placeOf([]byte("z"))
-		prefix := place.appendTag(nil, tagBlock)
+		it := newCall(z.state, nil, 0, 0).load([]byte("z"))
+		prefix := it.appendTag(nil, tagBlock)
 		for range z.state.Scan(prefix, prefixEnd(prefix)) {
 			blocks++
 		}

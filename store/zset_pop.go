@@ -13,6 +13,7 @@ func (c *call) popEnds(z *zset, isMax bool, n int64) []scored {
 		c.isTooLarge = true
 		return popped
 	}
+	c.spend(removalCost * int64(len(popped)))
 	for _, m := range popped {
 		c.takeOut(z, m.member, m.score)
 	}

@@ -35,6 +35,7 @@ func (c *call) walkKeys(prefix int, start, behind []byte, isReverse bool, yield 
 		scan = c.r.ScanBack
 	}
 	for key := range scan(start, behind) {
+		c.spend(1)
 		if !yield(key[prefix+8:], scoreOf(binary.BigEndian.Uint64(key[prefix:]))) {
 			return
 		}
@@ -432,24 +433,35 @@ func runZremrangebyrank(c *call)  { c.removeRange(rangeRank, "zremrangebyrank") 
 func runZremrangebyscore(c *call) { c.removeRange(rangeScore, "zremrangebyscore") }
 func runZremrangebylex(c *call)   { c.removeRange(rangeLex, "zremrangebylex") }
 
+// removalCost is what taking a member out of a sorted set costs, measured in members visited.
+const removalCost = 3
+
 func (c *call) removeRange(kind rangeKind, event string) {
 	z, a, ok := c.plainRange(kind)
 	if !ok {
 		return
 	}
-	first, _ := indexRange(a.start, a.stop, z.n)
+	first, behind := indexRange(a.start, a.stop, z.n)
 	isFromStart := first == 0
-	doomed := c.inRange(&z, &a)
-	c.int(int64(len(doomed)))
-	if len(doomed) == 0 {
-		return
+	var doomed []scored
+	isAll := kind == rangeRank && isFromStart && behind == z.n || kind == rangeScore && a.scores.from <= z.low && a.scores.to >= z.high
+	if !isAll {
+		doomed = c.inRange(&z, &a)
+		isAll = int64(len(doomed)) == z.n
 	}
-	if int64(len(doomed)) == z.n {
+	switch {
+	case isAll && z.n > 0:
+		c.int(z.n)
 		c.remove(&z.item)
 		c.notify('z', event, z.key)
 		c.notify('g', "del", z.key)
 		return
+	case len(doomed) == 0:
+		c.int(0)
+		return
 	}
+	c.spend(removalCost * int64(len(doomed)))
+	c.int(int64(len(doomed)))
 	for _, m := range doomed {
 		c.takeOut(&z, m.member, m.score)
 	}

@@ -21,6 +21,7 @@ func (c *call) storeScored(key []byte, members []scored, event string) {
 		c.removeOld(&to)
 		return
 	}
+	c.spend(int64(len(members))) // each is written twice
 	c.replace(&to, kindZset)
 	z := zset{item: to, n: int64(len(members)), low: math.MaxUint64}
 	for _, m := range members {
@@ -249,6 +250,7 @@ func (c *call) eachInAll(a *combineArgs, visit func(member []byte, score float64
 	c.eachScored(first, func(member []byte, score float64) bool {
 		score = zeroIfNaN(score * first.weight)
 		for i := range others {
+			c.spend(1)
 			other, has := c.scoreIn(&others[i], member)
 			if !has {
 				return true
@@ -263,6 +265,7 @@ func (c *call) zdiff(a *combineArgs) (members []scored) {
 	first, others := &a.sources[0], a.sources[1:]
 	c.eachScored(first, func(member []byte, score float64) bool {
 		for i := range others {
+			c.spend(1)
 			if _, has := c.scoreIn(&others[i], member); has {
 				return true
 			}

@@ -53,6 +53,12 @@ func (c *Client) States(ctx context.Context) ([]MemberState, error) {
 	return states, c.do(ctx, http.MethodGet, nil, &states)
 }
 
+// Plays tells of the run of a plan that goes on, or the last one.
+func (c *Client) Plays(ctx context.Context) (PlayState, error) {
+	var state PlayState
+	return state, c.ask(ctx, http.MethodGet, playPath, nil, &state)
+}
+
 // Do has the fleet carry out a request and returns lines that say what was done,
 // also when some of it failed.
 func (c *Client) Do(ctx context.Context, r Request) ([]string, error) {
@@ -71,7 +77,11 @@ func (c *Client) Do(ctx context.Context, r Request) ([]string, error) {
 }
 
 func (c *Client) do(ctx context.Context, method string, body []byte, answer any) error {
-	url := "http://" + c.control.Address + controlPath
+	return c.ask(ctx, method, controlPath, body, answer)
+}
+
+func (c *Client) ask(ctx context.Context, method, path string, body []byte, answer any) error {
+	url := "http://" + c.control.Address + path
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("ask the supervisor: %w", err)

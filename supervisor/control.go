@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"flotilla/httpserve"
 )
 
 // controlPath is the one path of the control endpoint: GET tells the members'
@@ -60,25 +62,11 @@ func serveControl(ctx context.Context, listener net.Listener, l *loop) {
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		MaxHeaderBytes:    16 << 10,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
-	stopped := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		// Handlers see that ctx ended, so this is short; a client that does not read
-		// its answer is not waited for.
-		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		if server.Shutdown(patience) != nil {
-			_ = server.Close()
-		}
-	})
-	// It ends when closed. Anything earlier only costs `flotilla fault`, which says so.
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	// Handlers see that ctx ended, so its end is short; a client that does not read its answer is
+	// not waited for. If it ends before, that only costs `flotilla fault`, which says so.
+	if err := httpserve.Until(ctx, server, listener, time.Second); err != nil && ctx.Err() == nil {
 		l.fleet.notify("the control endpoint ended: %v", err)
-	}
-	if !stop() {
-		<-stopped
 	}
 }
 
@@ -88,6 +76,7 @@ func (l *loop) handler() http.Handler {
 	mux.HandleFunc("GET "+controlPath, func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, l.fleet.States())
 	})
+	mux.HandleFunc("GET "+playPath, l.showPlay)
 	mux.HandleFunc("POST "+controlPath, func(w http.ResponseWriter, r *http.Request) {
 		var request Request
 		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequestBytes)).Decode(&request)
@@ -141,6 +130,10 @@ func (l *loop) ask(ctx context.Context, r Request) Reply {
 		case <-ctx.Done():
 			err = errors.Join(err, errors.New("a killed process is still there: the system is busy with it"))
 		}
+	}
+	for _, asked := range out.asked {
+		lines, failed := asked.carryOut(ctx)
+		out.lines, err = append(out.lines, lines...), errors.Join(err, failed)
 	}
 	reply := Reply{Lines: out.lines}
 	if err != nil {

@@ -4,7 +4,8 @@
 // Read in this order: Plan (what the fleet consists of, kept in fleet.json),
 // Fleet (starts it and keeps it running), member (one node's life, as a value),
 // Network (which links are cut or slow, as a value), Client (how `status` and
-// `fault` reach a running fleet), Overview (what all nodes say, as one picture).
+// `fault` reach a running fleet), Overview (what all nodes say, as one picture), PlayState (a
+// plan that is played beside it), Faults.After (a node that breaks itself, without any supervisor).
 //
 // Files of a fleet's folder:
 //
@@ -15,7 +16,8 @@
 //
 // Goroutines: Fleet.Run is the loop, and the only one that touches members and
 // the network; one waits for each process; one per node passes faults on to it;
-// one serves the control endpoint; one asks new nodes whether they have started. Run returns when all of them have returned.
+// one serves the control endpoint; one asks new nodes whether they have started; two wait for the
+// run of a plan, which is a process of ours as nodes are. Run returns when all of them have returned.
 //
 // Invariants. At most one supervisor works in a folder. A node that died by
 // itself is started again; one that was killed on request is not. A node never

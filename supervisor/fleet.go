@@ -21,6 +21,9 @@ type Fleet struct {
 	// Command returns the command that runs a node until its standard input ends.
 	// It is called in the loop and must not block.
 	Command func(Launch) *exec.Cmd
+	// Play returns the command that plays a plan of that name, at a port offset that is free for
+	// a small fleet. It is called in the loop and must not block. Nil: no plans are played.
+	Play func(name string, portOffset int) (*exec.Cmd, error)
 	// Notify takes a line for people, such as that a node died. It is called in
 	// the loop and must not block. Nil means that nobody wants to know.
 	Notify func(line string)

@@ -12,17 +12,40 @@ import (
 	"time"
 
 	"flotilla"
+	"flotilla/cluster"
 	"flotilla/transport"
 )
 
-// LabPath is where a node that runs for a lab takes faults, by POST, with the
-// token as bearer: a transport.Faults as JSON.
+// LabPath is where a node that runs for a lab takes Faults, as JSON, by POST, with the
+// token as bearer.
 const LabPath = "/lab/faults"
 
-// encodeFaults returns what is posted there: all faults of what a node sends.
-// It replaces those before it; none means that all links are good.
-func encodeFaults(outgoing map[flotilla.NodeID]transport.Fault) []byte {
-	raw, err := json.Marshal(transport.Faults{Outgoing: outgoing})
+// Faults is all that is wrong with a node. It replaces what was before; none means that
+// all is well.
+type Faults struct {
+	transport.Faults
+	Clock cluster.Skew `json:"clock,omitzero"`
+	// DiskDelayMillis is how much longer each synced write takes.
+	DiskDelayMillis flotilla.Millis `json:"disk_delay_ms,omitempty"`
+}
+
+// MaxDiskDelayMillis bounds how slow a disk may be made: a node's loop waits for it, so that one
+// write of a second is to the others a second of silence.
+const MaxDiskDelayMillis flotilla.Millis = 5000
+
+// Check says what is wrong with Faults that no node would take, apart from those of its
+// links, which the transport checks; nil if nothing is.
+func (f Faults) Check() error {
+	if f.DiskDelayMillis < 0 || f.DiskDelayMillis > MaxDiskDelayMillis {
+		return fmt.Errorf("a disk that is %d ms slow: give 0 to %d", f.DiskDelayMillis, MaxDiskDelayMillis)
+	}
+	return f.Clock.Check()
+}
+
+// encodeFaults returns what is posted to a node: the faults of what it sends, of its
+// clocks, and of its disk.
+func encodeFaults(outgoing map[flotilla.NodeID]transport.Fault, clock cluster.Skew, diskDelay flotilla.Millis) []byte {
+	raw, err := json.Marshal(Faults{transport.Faults{Outgoing: outgoing}, clock, diskDelay})
 	flotilla.Assert(err == nil, "faults are always JSON: %v", err)
 	return raw
 }
@@ -93,8 +116,8 @@ func (b *lab) run(ctx context.Context) {
 		if len(pending) == 0 {
 			continue
 		}
-		err := b.post(ctx, pending[len(pending)-1].document)
-		if err != nil && !errors.Is(err, errNoFaults) {
+		err := b.post(ctx, LabPath, pending[len(pending)-1].document)
+		if err != nil && !errors.Is(err, errRefused) {
 			retry.Reset(b.timing.LabRetry) // it may be starting, or paused
 			pending = pending[max(len(pending)-maxTellings, 0):]
 			continue
@@ -106,26 +129,27 @@ func (b *lab) run(ctx context.Context) {
 	}
 }
 
-// errNoFaults means that a node answered, but takes no such faults: telling it
+// errRefused means that a node answered, and will not do what it is told: telling it
 // again would not help.
-var errNoFaults = errors.New("refused its faults")
+var errRefused = errors.New("refused")
 
-func (b *lab) post(ctx context.Context, document []byte) error {
-	url := "http://" + b.node.HTTPAddr() + LabPath
+// post tells a node something of its lab.
+func (b *lab) post(ctx context.Context, path string, document []byte) error {
+	url := "http://" + b.node.HTTPAddr() + path
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(document))
 	if err != nil {
-		return fmt.Errorf("tell %s of its faults: %w", b.node.Name(), err)
+		return fmt.Errorf("tell %s: %w", b.node.Name(), err)
 	}
 	req.Header.Set("Authorization", "Bearer "+b.token)
 	req.Header.Set("Content-Type", "application/json")
 	res, err := b.client.Do(req)
 	if err != nil {
-		return fmt.Errorf("tell %s of its faults: %w", b.node.Name(), err)
+		return fmt.Errorf("tell %s: %w", b.node.Name(), err)
 	}
 	defer res.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(res.Body, 1024)) // only words for the error
 	if res.StatusCode/100 != 2 {
-		return fmt.Errorf("%s %w: %s: %s", b.node.Name(), errNoFaults, res.Status, strings.TrimSpace(string(text)))
+		return fmt.Errorf("%s %w: %s: %s", b.node.Name(), errRefused, res.Status, strings.TrimSpace(string(text)))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,7 +16,10 @@ var errLocked = errors.New("locked by another process")
 
 // Lock is the right to run the fleet of one folder. The kernel gives it back
 // when the process ends, however it ends.
-type Lock struct{ file *os.File }
+type Lock struct {
+	file *os.File
+	made []string // what LockDir made, the last first
+}
 
 // LockDir makes the folder if need be and locks it. It refuses a folder that is
 // not a fleet's, and one whose fleet runs already.
@@ -23,10 +27,12 @@ func LockDir(dir string) (*Lock, error) {
 	if err := checkOurs(dir); err != nil {
 		return nil, err
 	}
+	path := filepath.Join(dir, lockFile)
+	made := missing(path)
 	if err := MakeFolder(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the fleet's folder: %w", err)
 	}
-	file, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o644)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
@@ -43,7 +49,30 @@ func LockDir(dir string) (*Lock, error) {
 	if err := errors.Join(file.Truncate(0), writeAt(file, pid)); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), file.Close())
 	}
-	return &Lock{file: file}, nil
+	return &Lock{file: file, made: made}, nil
+}
+
+// missing returns which of a file and the folders above it are not there, the file first.
+func missing(path string) (paths []string) {
+	for {
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
+			return paths
+		}
+		paths = append(paths, path)
+		path = filepath.Dir(path)
+	}
+}
+
+// Undo gives the lock back, and removes what LockDir made, as far as nothing else is in
+// it now: the fleet could not be started.
+func (l *Lock) Undo() error {
+	err := l.file.Close()
+	for _, path := range l.made {
+		if removeErr := os.Remove(path); removeErr != nil {
+			return errors.Join(err, removeErr)
+		}
+	}
+	return err
 }
 
 // Close gives the lock back.

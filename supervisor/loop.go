@@ -6,9 +6,11 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"flotilla"
+	"flotilla/cluster"
 )
 
 // loop is a running fleet. Its goroutine, that of Fleet.Run, owns all fields
@@ -22,7 +24,11 @@ type loop struct {
 	logs    []*logFile
 	labs    []*lab
 	network *Network
-	plan    Plan // as it was last written
+	clocks  []cluster.Skew    // by member
+	disks   []flotilla.Millis // by member: how much longer its synced writes take
+	plan    Plan              // as it was last written
+
+	playing atomic.Pointer[play] // the run of a plan, or the last one; nil: there was none
 
 	isStopping bool
 	startErr   error // the first start of a node failed: the fleet can not run at all
@@ -30,8 +36,10 @@ type loop struct {
 	exits    chan exit            // never closed; has room for every process there can be
 	requests chan request         // never closed
 	firsts   chan flotilla.NodeID // never closed
+	backs    chan flotilla.NodeID // never closed: nodes that died, and answer again
+	played   chan struct{}        // never closed; one slot: the run of a plan has ended
 	done     chan struct{}
-	waiters  sync.WaitGroup // one for each process
+	waiters  sync.WaitGroup // one for each process, and for each that is expected back
 }
 
 // exit is the end of a member's process.
@@ -52,6 +60,7 @@ type outcome struct {
 	lines []string
 	err   error
 	told  []telling
+	asked []asking
 	gone  []<-chan struct{} // of processes that were killed
 }
 
@@ -63,10 +72,14 @@ func newLoop(f *Fleet, token string) *loop {
 		token:    token,
 		procs:    make([]*process, n),
 		network:  newNetwork(f.Plan.Nodes),
+		clocks:   make([]cluster.Skew, n),
+		disks:    make([]flotilla.Millis, n),
 		exits:    make(chan exit, n),
 		requests: make(chan request),
 		firsts:   make(chan flotilla.NodeID),
+		backs:    make(chan flotilla.NodeID),
 		plan:     f.Plan,
+		played:   make(chan struct{}, 1),
 		done:     make(chan struct{}),
 	}
 	l.plan.Nodes = slices.Clone(f.Plan.Nodes) // Fleet.Plan belongs to others
@@ -107,7 +120,7 @@ func (l *loop) run(ctx, hard context.Context) error {
 		l.startDue(now)
 		l.killOverdue(now)
 		l.publish()
-		if l.isStopping && l.alive() == 0 {
+		if l.isStopping && l.alive() == 0 && !l.play().IsRunning {
 			break
 		}
 		timer.Reset(l.untilNext(now))
@@ -120,6 +133,10 @@ func (l *loop) run(ctx, hard context.Context) error {
 			r.reply <- out
 		case node := <-l.firsts:
 			l.hasStarted(node)
+		case node := <-l.backs:
+			m := l.members[l.index(node)]
+			l.fleet.notify("%s is back up (pid %d)", m.plan.Name(), m.pid)
+		case <-l.played:
 		case <-timer.C:
 		case <-stop:
 			l.stopAll(time.Now())
@@ -152,6 +169,9 @@ func (l *loop) startDue(now time.Time) {
 			continue
 		}
 		l.procs[i] = p
+		if plan := m.plan; m.starts > 0 { // a copy: the loop goes on changing its own
+			l.waiters.Go(func() { l.noteBack(plan, p) })
+		}
 		m.started(p.pid(), now)
 		l.waiters.Go(func() { l.exits <- exit{index: i, end: p.wait()} })
 	}
@@ -164,7 +184,7 @@ func (l *loop) launch(i int) Launch {
 		Node:   node,
 		Dir:    l.fleet.nodeDir(node),
 		Token:  l.token,
-		Faults: encodeFaults(l.network.From(node.Node)),
+		Faults: l.document(i),
 	}
 }
 
@@ -206,7 +226,11 @@ func (l *loop) exited(e exit, now time.Time) {
 		close(p.gone)
 	}()
 	lived := now.Sub(m.startedAt).Round(time.Millisecond)
-	if !m.ended(now) || l.isStopping {
+	bySelf := m.ended(now)
+	if m.isWiped {
+		l.wipe(e.index)
+	}
+	if !bySelf || l.isStopping {
 		return
 	}
 	l.fleet.notify("%s died after %v (%s): starting it again in %v", m.plan.Name(), lived, e.end.how, m.pause)
@@ -219,6 +243,7 @@ func (l *loop) exited(e exit, now time.Time) {
 
 func (l *loop) stopAll(now time.Time) {
 	l.isStopping = true
+	_ = l.stopPlay() // if there is one
 	for i, p := range l.procs {
 		if p != nil {
 			l.members[i].ending(false, now)
@@ -229,6 +254,7 @@ func (l *loop) stopAll(now time.Time) {
 
 func (l *loop) killAll(now time.Time) {
 	l.isStopping = true
+	_, _ = l.stopPlay(), l.stopPlay() // the second time kills it
 	for i, p := range l.procs {
 		if p != nil {
 			l.members[i].ending(false, now)

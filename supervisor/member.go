@@ -56,7 +56,8 @@ type member struct {
 	plan      NodePlan
 	timing    Timing
 	phase     Phase
-	pid       int // 0: no process
+	changedAt time.Time // when the phase began, or what ends it was done
+	pid       int       // 0: no process
 	startedAt time.Time
 	startAt   time.Time // while waiting
 	starts    int
@@ -64,6 +65,7 @@ type member struct {
 	pause     time.Duration // of the last death, 0 after a calm life
 	isEnding  bool          // a signal that ends the process was sent on request
 	isAgain   bool          // and it is to be started again after that
+	isWiped   bool          // with an empty disk
 	killAt    time.Time     // when to lose patience with that; zero: never
 }
 
@@ -76,21 +78,26 @@ type MemberState struct {
 	Starts int `json:"starts"`
 	// Deaths counts those of its processes that ended although nobody here had asked for it.
 	Deaths int `json:"deaths,omitempty"`
+	// ChangedMicros is when the phase began, since 1970; of a node that was killed, when it
+	// was about to be.
+	ChangedMicros int64 `json:"changed_us"`
 }
 
 func (m *member) state() MemberState {
-	return MemberState{Node: m.plan.Node, Phase: m.phase, PID: m.pid, Starts: m.starts, Deaths: m.deaths}
+	return MemberState{Node: m.plan.Node, Phase: m.phase, PID: m.pid, Starts: m.starts, Deaths: m.deaths,
+		ChangedMicros: m.changedAt.UnixMicro()}
 }
 
 // started notes a new process.
 func (m *member) started(pid int, now time.Time) {
-	m.phase, m.pid, m.startedAt = Running, pid, now
+	m.phase, m.pid, m.startedAt, m.changedAt = Running, pid, now, now
 	m.starts++
 }
 
 // ending notes that the process was told to end, to be started again or not.
 func (m *member) ending(isAgain bool, now time.Time) {
 	m.isEnding, m.isAgain, m.killAt = true, isAgain, now.Add(m.timing.StopWait)
+	m.changedAt = now
 }
 
 // ended notes that the process is gone, or could not be started. It returns
@@ -99,6 +106,9 @@ func (m *member) ended(now time.Time) (bySelf bool) {
 	lived := now.Sub(m.startedAt)
 	hadProcess := m.pid != 0
 	m.pid = 0
+	if !m.isEnding {
+		m.changedAt = now
+	}
 	switch {
 	case m.isEnding && m.isAgain:
 		m.phase, m.startAt, m.pause = Waiting, now, 0

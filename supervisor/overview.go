@@ -31,6 +31,7 @@ type NodeOverview struct {
 	IsReady   bool            `json:"ready"`
 	StoreAddr string          `json:"store"`
 	HTTPAddr  string          `json:"http"`
+	QueueAddr string          `json:"queue"`
 	Leads     int             `json:"leads_groups"`
 	Commands  uint64          `json:"commands_total"`
 	LogBytes  uint64          `json:"log_bytes"`
@@ -86,7 +87,7 @@ func Merge(answers []Answer, states []MemberState) Overview {
 func nodeOverview(a Answer, states []MemberState) NodeOverview {
 	n := NodeOverview{
 		Node: a.Node.Node, Name: a.Node.Name(),
-		StoreAddr: a.Node.StoreAddr(), HTTPAddr: a.Node.HTTPAddr(),
+		StoreAddr: a.Node.StoreAddr(), HTTPAddr: a.Node.HTTPAddr(), QueueAddr: a.Node.QueueAddr(),
 	}
 	for _, s := range states {
 		if s.Node == n.Node {
@@ -158,6 +159,18 @@ func (o *Overview) judge() {
 	if len(o.Groups) == 0 {
 		o.problem("no node has told of any group yet")
 	}
+}
+
+// Missing says what there is to wait for until every group has a leader and every node
+// is ready; nothing if that is so.
+func (o *Overview) Missing() []string {
+	missing := slices.Clone(o.Problems)
+	for _, n := range o.Nodes {
+		if n.IsUp && !n.IsReady {
+			missing = append(missing, n.Name+" is not ready")
+		}
+	}
+	return missing
 }
 
 func (o *Overview) problem(format string, args ...any) {

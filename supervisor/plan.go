@@ -20,6 +20,7 @@ const (
 	FirstStorePort = 6379
 	FirstHTTPPort  = 8080
 	FirstPeerPort  = 7001
+	FirstQueuePort = 9324
 )
 
 // MaxNodes is how many nodes a fleet may have.
@@ -57,6 +58,7 @@ type NodePlan struct {
 	StorePort int             `json:"store_port"`
 	HTTPPort  int             `json:"http_port"`
 	PeerPort  int             `json:"peer_port"`
+	QueuePort int             `json:"queue_port"`
 	// HasStarted is set once the node has told of its groups. If its folder is
 	// empty after that, it has lost its data, and must not begin anew: it would
 	// have forgotten what it voted for.
@@ -66,6 +68,9 @@ type NodePlan struct {
 // Name returns n1, n2, n3, which is also the name of the node's folder.
 func (n NodePlan) Name() string { return n.Node.String() }
 
+// ports returns all ports that the node listens on.
+func (n NodePlan) ports() []int { return []int{n.StorePort, n.HTTPPort, n.PeerPort, n.QueuePort} }
+
 // StoreAddr returns where Redis clients connect.
 func (n NodePlan) StoreAddr() string { return loopback(n.StorePort) }
 
@@ -74,6 +79,9 @@ func (n NodePlan) HTTPAddr() string { return loopback(n.HTTPPort) }
 
 // PeerAddr returns where other nodes connect.
 func (n NodePlan) PeerAddr() string { return loopback(n.PeerPort) }
+
+// QueueAddr returns where the queue's clients connect.
+func (n NodePlan) QueueAddr() string { return loopback(n.QueuePort) }
 
 func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
@@ -90,19 +98,27 @@ type Want struct {
 	IsFresh       bool // discard the data of an existing fleet
 }
 
+// Check says what is wrong with what is wanted, whatever there is.
+func (want Want) Check() error {
+	if want.Nodes < 0 || want.Nodes > MaxNodes {
+		return fmt.Errorf("a fleet has 1 to %d nodes, not %d", MaxNodes, want.Nodes)
+	}
+	if want.Groups < 0 || want.Groups > cluster.MaxGroups {
+		return fmt.Errorf("--groups=%d: a fleet has 1 to %d groups; a few for each node are plenty", want.Groups, cluster.MaxGroups)
+	}
+	if want.PortOffset < 0 || want.PortOffset > 65535-FirstHTTPPort-MaxNodes {
+		return fmt.Errorf("--port-offset=%d: use a number from 0 to %d",
+			want.PortOffset, 65535-FirstHTTPPort-MaxNodes)
+	}
+	return nil
+}
+
 // Prepare returns the plan of the fleet in dir: the one that is there, or a new
 // one. It changes nothing if the fleet's ports are taken. The caller holds the
 // folder's lock.
 func Prepare(dir string, want Want) (plan Plan, isNew bool, err error) {
-	if want.Nodes < 0 || want.Nodes > MaxNodes {
-		return Plan{}, false, fmt.Errorf("a fleet has 1 to %d nodes, not %d", MaxNodes, want.Nodes)
-	}
-	if want.Groups < 0 || want.Groups > cluster.MaxGroups {
-		return Plan{}, false, fmt.Errorf("--groups=%d: a fleet has 1 to %d groups; a few for each node are plenty", want.Groups, cluster.MaxGroups)
-	}
-	if want.PortOffset < 0 || want.PortOffset > 65535-FirstHTTPPort-MaxNodes {
-		return Plan{}, false, fmt.Errorf("--port-offset=%d: use a number from 0 to %d",
-			want.PortOffset, 65535-FirstHTTPPort-MaxNodes)
+	if err := want.Check(); err != nil {
+		return Plan{}, false, err
 	}
 	old, err := ReadPlan(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -183,6 +199,7 @@ func (p *Plan) setPorts() {
 		n.StorePort = FirstStorePort + i + p.PortOffset
 		n.HTTPPort = FirstHTTPPort + i + p.PortOffset
 		n.PeerPort = FirstPeerPort + i + p.PortOffset
+		n.QueuePort = FirstQueuePort + i + p.PortOffset
 	}
 }
 
@@ -217,11 +234,15 @@ func decodePlan(raw []byte) (Plan, error) {
 	if plan.Groups > cluster.MaxGroups {
 		return Plan{}, fmt.Errorf("it asks for %d groups, and there can be %d", plan.Groups, cluster.MaxGroups)
 	}
-	for i, n := range plan.Nodes {
+	for i := range plan.Nodes {
+		n := &plan.Nodes[i]
+		if n.QueuePort == 0 { // written before there was a queue
+			n.QueuePort = FirstQueuePort + i + plan.PortOffset
+		}
 		if n.Node != flotilla.NodeID(i+1) {
 			return Plan{}, fmt.Errorf("node %d is called %d", i+1, n.Node)
 		}
-		for _, port := range []int{n.StorePort, n.HTTPPort, n.PeerPort} {
+		for _, port := range n.ports() {
 			if port < 1 || port > 65535 {
 				return Plan{}, fmt.Errorf("port %d of %s does not exist", port, n.Name())
 			}

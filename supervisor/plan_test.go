@@ -109,7 +109,7 @@ func TestFreshDeletesOnlyNodes(t *testing.T) {
 // lost their disks.
 func TestInterruptedFreshIsFinished(t *testing.T) {
 	dir := t.TempDir()
-	plan, _, err := Prepare(dir, wantOnFreePorts(2))
+	plan, _, err := Prepare(dir, wantOnFreePorts(DefaultNodes)) // as many as the second Prepare makes
 	check(t, err)
 	check(t, os.Mkdir(filepath.Join(dir, "n2"), 0o755)) // n1 is deleted already
 	plan.IsDiscarding = true

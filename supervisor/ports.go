@@ -26,7 +26,7 @@ func CheckPorts(plan Plan) error {
 // takenPort returns the first of the fleet's ports that can not be listened on, or 0.
 func takenPort(plan Plan) int {
 	for _, n := range plan.Nodes {
-		for _, port := range []int{n.StorePort, n.HTTPPort, n.PeerPort} {
+		for _, port := range n.ports() {
 			listener, err := net.Listen("tcp", loopback(port))
 			if err != nil {
 				return port

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"os"
 	"sort"
 	"strconv"
 	"strings"
@@ -175,9 +176,22 @@ func TestRequestsAreChecked(t *testing.T) {
 		{Request{Verb: Heal}, ""},
 		{Request{Verb: Cut, Nodes: []flotilla.NodeID{1, 3}}, ""},
 	} {
-		err := c.request.check(3)
+		err := c.request.Check(3)
 		if (err == nil) != (c.words == "") || err != nil && !strings.Contains(err.Error(), c.words) {
 			t.Errorf("%+v: %v", c.request, err)
 		}
+	}
+}
+
+// TestAProcessThatHasJustEndedIsNone: the system may know it before the loop does.
+func TestAProcessThatHasJustEndedIsNone(t *testing.T) {
+	m := &member{plan: NodePlan{Node: 3}}
+	for _, err := range []error{nil, os.ErrProcessDone} {
+		if got := m.noProcess(err); !strings.Contains(got.Error(), "has no process: start it with `flotilla fault restart n3`") {
+			t.Errorf("%v: %v", err, got)
+		}
+	}
+	if other := errors.New("not permitted"); m.noProcess(other) != other {
+		t.Errorf("%v: %v", other, m.noProcess(other))
 	}
 }

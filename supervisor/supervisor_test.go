@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"flotilla"
+	"flotilla/cluster"
 	"flotilla/supervisor/fakenode"
 	"flotilla/transport"
 
@@ -29,6 +31,9 @@ const supervisorEnv = "FLOTILLA_TEST_SUPERVISOR"
 
 func TestMain(m *testing.M) {
 	fakenode.Main()
+	if plan := os.Getenv(playEnv); plan != "" {
+		os.Exit(fakePlay(plan))
+	}
 	if dir := os.Getenv(supervisorEnv); dir != "" {
 		plan, err := ReadPlan(dir)
 		if err != nil {
@@ -210,6 +215,7 @@ func TestNodeThatDiesIsStartedAgain(t *testing.T) {
 	check(t, err)
 	check(t, process.Kill())
 	r.line("n2 died", "starting it again in 1ms")
+	r.line("n2 is back up (pid ")
 	eventually(t, "n2 has a new process", func() bool {
 		s := r.fleet.States()[1]
 		return s.Phase == Running && s.PID != before && s.Starts == 2 && s.Deaths == 1
@@ -340,6 +346,100 @@ func TestFaultsReachTheNodes(t *testing.T) {
 	wants(2, `{"1":{"duplicate":0.5,"reorder":0.25}}`)
 	r.do(Request{Verb: Links})
 	wants(2, `{}`)
+	r.end()
+}
+
+// TestClocksReachTheNodes: also one that starts again, and a drift goes on from where it began.
+func TestClocksReachTheNodes(t *testing.T) {
+	r := startFleet(t, 2, tiny, nil)
+	r.allAnswer(1, 2)
+	clock := func(node flotilla.NodeID) (skew cluster.Skew) {
+		var faults Faults
+		if err := json.Unmarshal([]byte(r.faultsOf(node)), &faults); err != nil {
+			return cluster.Skew{OffsetMillis: -1} // it does not answer yet
+		}
+		return faults.Clock
+	}
+	began := flotilla.Millis(time.Now().UnixMilli())
+	r.do(Request{Verb: Clock, Nodes: []flotilla.NodeID{2}, Clock: cluster.Skew{DriftPPM: 200}})
+	first := clock(2)
+	if first.DriftPPM != 200 || first.SinceMillis < began || clock(1) != (cluster.Skew{}) {
+		t.Errorf("the clocks of n2 are %+v, and of n1 %+v", first, clock(1))
+	}
+	r.do(Request{Verb: Clock, Nodes: []flotilla.NodeID{2}, Clock: cluster.Skew{OffsetMillis: -5, DriftPPM: 200}})
+	want := cluster.Skew{OffsetMillis: -5, DriftPPM: 200, SinceMillis: first.SinceMillis}
+	if got := clock(2); got != want {
+		t.Errorf("the clocks of n2 are %+v, expected %+v", got, want)
+	}
+	r.do(Request{Verb: Restart, Nodes: []flotilla.NodeID{2}})
+	eventually(t, "n2 has a second process with the same clocks", func() bool { return r.fleet.States()[1].Starts == 2 && clock(2) == want })
+	r.do(Request{Verb: Clock, Nodes: []flotilla.NodeID{2}})
+	if got := clock(2); got != (cluster.Skew{}) {
+		t.Errorf("the clocks of n2 are %+v, and should be right", got)
+	}
+	r.end()
+}
+
+// TestSlowDisksReachTheNodes: also one that starts again, until they are healed, which is
+// done with the links. What no node would take is refused.
+func TestSlowDisksReachTheNodes(t *testing.T) {
+	r := startFleet(t, 2, tiny, nil)
+	r.allAnswer(1, 2)
+	delay := func(node flotilla.NodeID) flotilla.Millis {
+		var faults Faults
+		if err := json.Unmarshal([]byte(r.faultsOf(node)), &faults); err != nil {
+			return -1 // it does not answer yet
+		}
+		return faults.DiskDelayMillis
+	}
+	slow := Request{Verb: SlowDisk, Nodes: []flotilla.NodeID{2}, DelayMillis: 70}
+	r.do(slow)
+	if delay(1) != 0 || delay(2) != 70 {
+		t.Errorf("the disks of n1 and n2 are %d and %d ms slow", delay(1), delay(2))
+	}
+	r.do(Request{Verb: Restart, Nodes: []flotilla.NodeID{2}})
+	eventually(t, "n2 has a second process with the same disk", func() bool { return r.fleet.States()[1].Starts == 2 && delay(2) == 70 })
+	for _, heal := range []Request{{Verb: Heal, Nodes: []flotilla.NodeID{2}}, {Verb: Heal}} {
+		r.do(slow)
+		r.do(Request{Verb: Heal, Nodes: []flotilla.NodeID{1}})
+		if delay(2) != 70 {
+			t.Errorf("n1 was healed, and the disk of n2 is %d ms slow", delay(2))
+		}
+		r.do(heal)
+		if delay(2) != 0 {
+			t.Errorf("after %+v the disk of n2 is %d ms slow", heal, delay(2))
+		}
+	}
+	if err := (Request{Verb: SlowDisk, Nodes: []flotilla.NodeID{2}, DelayMillis: MaxDiskDelayMillis + 1}).Check(2); err == nil {
+		t.Error("a disk that hangs is asked for")
+	}
+	r.end()
+}
+
+func TestOrdersReachTheNodes(t *testing.T) {
+	r := startFleet(t, 3, tiny, nil)
+	r.allAnswer(1, 2, 3)
+	client, err := Dial(r.fleet.Dir)
+	check(t, err)
+	for _, c := range []struct {
+		request Request
+		said    string
+	}{
+		{Request{Verb: Transfer, Order: Order{Group: 1}}, "g1 is being handed over"},
+		{Request{Verb: Transfer, Order: Order{Group: 2}}, "n3 refused: 400 Bad Request: n3 does not lead g2"},
+		{Request{Verb: Transfer, Order: Order{Group: 1, To: 4}}, "there is no n4"},
+		{Request{Verb: Crash, Nodes: []flotilla.NodeID{2, 3}, Order: Order{Moment: "after vote"}}, `waiting for the moment "after vote"`},
+		{Request{Verb: Crash}, "crash needs the name of a node"},
+	} {
+		lines, err := client.Do(t.Context(), c.request)
+		if said := fmt.Sprint(lines, err); !strings.Contains(said, c.said) {
+			t.Errorf("%+v: %s", c.request, said)
+		}
+	}
+	r.do(Request{Verb: Kill, Nodes: []flotilla.NodeID{2}})
+	if _, err := client.Do(t.Context(), Request{Verb: Crash, Nodes: []flotilla.NodeID{2}}); err == nil || !strings.Contains(err.Error(), "is running") {
+		t.Errorf("an order to a node that is down: %v", err)
+	}
 	r.end()
 }
 

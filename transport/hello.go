@@ -9,7 +9,7 @@ import (
 
 // protocolVersion changes when nodes that speak the old way could not
 // understand the new one.
-const protocolVersion = 1
+const protocolVersion = 3
 
 // hello is what a node says first, on every stream: in the metadata of the call,
 // so that a stranger is turned away before any frame was read.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"flotilla/bench"
+	"flotilla/supervisor"
 
 	"github.com/spf13/cobra"
 )
@@ -25,6 +26,7 @@ type benchOptions struct {
 	versus            []string // addresses of the other server
 	versusPIDs        []int
 	rounds            int
+	pages             int // of the console that are open, in turn with none
 }
 
 func newBench(a *app) *cobra.Command {
@@ -34,7 +36,7 @@ func newBench(a *app) *cobra.Command {
 		Args:  usage(cobra.NoArgs),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newBenchStore(a), newBenchIdle(a))
+	cmd.AddCommand(newBenchStore(a), newBenchQueue(a), newBenchIdle(a))
 	return cmd
 }
 
@@ -48,11 +50,15 @@ second, how long they took, and what they cost the processor. Without --addresse
 --dir is measured: connections go to all its nodes in turn.
 
 With --versus the same load goes to another server in turn, in short rounds, and the medians of the
-rounds' ratios are printed: on a machine that does other things too, one figure means little.`,
+rounds' ratios are printed: on a machine that does other things too, one figure means little.
+
+With --pages the fleet is measured in the same way as if so many browsers had its console open, in
+turn with none. What a browser itself costs is not counted.`,
 		Example: `  flotilla bench store
   flotilla bench store --connections 16 --pipeline 16 --reads 50%
   flotilla bench store --addresses 127.0.0.1:6379 --command get --json
-  flotilla bench store --duration 2s --versus 127.0.0.1:6400 --versus-pids 4711`,
+  flotilla bench store --duration 2s --versus 127.0.0.1:6400 --versus-pids 4711
+  flotilla bench store --duration 2s --pages 3`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
@@ -78,7 +84,8 @@ rounds' ratios are printed: on a machine that does other things too, one figure 
 	flags.IntSliceVar(&c.PIDs, "pids", nil, "processes whose CPU time to count, with --addresses")
 	flags.StringSliceVar(&o.versus, "versus", nil, "another server to measure in turn, without a password")
 	flags.IntSliceVar(&o.versusPIDs, "versus-pids", nil, "its processes, to count their CPU time")
-	flags.IntVar(&o.rounds, "rounds", 7, "how often both are measured, with --versus")
+	flags.IntVar(&o.rounds, "rounds", 7, "how often both are measured, with --versus or --pages")
+	flags.IntVar(&o.pages, "pages", 0, "with so many pages of the console open, and without, in turn")
 	flags.StringVar(&o.passwordFile, "password-file", "", "a file with the password")
 	flags.BoolVar(&o.isJSON, "json", false, "print JSON")
 	return cmd
@@ -99,19 +106,15 @@ func (a *app) benchStore(ctx context.Context, o benchOptions) error {
 	if c.Password, err = readPassword(o.passwordFile); err != nil {
 		return usageError{err}
 	}
+	if o.pages < 0 || o.pages > bench.MaxPages {
+		return usageError{fmt.Errorf("--pages=%d: give 0 to %d", o.pages, bench.MaxPages)}
+	}
+	if o.pages > 0 && (len(c.Addresses) > 0 || len(o.versus) > 0) {
+		return usageError{errors.New("--pages is of the fleet in --dir: leave --addresses and --versus out")}
+	}
 	if len(c.Addresses) == 0 {
-		overview, err := look(ctx, o.dir)
-		if err != nil {
+		if c.Addresses, c.PIDs, err = fleetToMeasure(ctx, o.dir, func(n supervisor.NodeOverview) string { return n.StoreAddr }); err != nil {
 			return err
-		}
-		for _, n := range overview.Nodes {
-			if n.IsUp {
-				c.Addresses = append(c.Addresses, n.StoreAddr)
-				c.PIDs = append(c.PIDs, n.PID)
-			}
-		}
-		if len(c.Addresses) == 0 {
-			return fmt.Errorf("no node of the fleet in %s answers: start it with `flotilla up`, or name servers with --addresses", o.dir)
 		}
 	}
 	if err := c.Check(); err != nil {
@@ -119,6 +122,9 @@ func (a *app) benchStore(ctx context.Context, o benchOptions) error {
 	}
 	if len(o.versus) > 0 {
 		return a.benchVersus(ctx, c, o)
+	}
+	if o.pages > 0 {
+		return a.benchPages(ctx, c, o)
 	}
 	// Ten silent seconds look like a hang.
 	fmt.Fprintf(a.err, "measuring %s for %v\n", strings.Join(c.Addresses, ", "), c.Warmup+c.Duration)
@@ -135,6 +141,25 @@ func (a *app) benchStore(ctx context.Context, o benchOptions) error {
 	return nil
 }
 
+// fleetToMeasure returns where the nodes of the fleet in dir that answer are reached, and
+// their processes.
+func fleetToMeasure(ctx context.Context, dir string, address func(supervisor.NodeOverview) string) (addresses []string, pids []int, err error) {
+	overview, err := look(ctx, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, n := range overview.Nodes {
+		if n.IsUp {
+			addresses = append(addresses, address(n))
+			pids = append(pids, n.PID)
+		}
+	}
+	if len(addresses) == 0 {
+		return nil, nil, fmt.Errorf("no node of the fleet in %s answers: start it with `flotilla up`, or name servers with --addresses", dir)
+	}
+	return addresses, pids, nil
+}
+
 // benchVersus measures another server in turn with the one that c names.
 func (a *app) benchVersus(ctx context.Context, c bench.StoreConfig, o benchOptions) error {
 	other := c
@@ -142,6 +167,22 @@ func (a *app) benchVersus(ctx context.Context, c bench.StoreConfig, o benchOptio
 	fmt.Fprintf(a.err, "measuring %s and %s in turn for %v\n", strings.Join(c.Addresses, ", "), strings.Join(o.versus, ", "),
 		2*time.Duration(o.rounds)*(c.Warmup+c.Duration))
 	comparison, err := bench.Compare(ctx, c, other, o.rounds)
+	if err != nil {
+		return err
+	}
+	return printResult(a, comparison, o.isJSON)
+}
+
+// benchPages measures the fleet with pages open, and without, in turn.
+func (a *app) benchPages(ctx context.Context, c bench.StoreConfig, o benchOptions) error {
+	consoles, _, err := fleetToMeasure(ctx, o.dir, func(n supervisor.NodeOverview) string { return n.HTTPAddr })
+	if err != nil {
+		return err
+	}
+	with := c
+	with.Pages = bench.Pages{Addresses: consoles, Count: o.pages}
+	fmt.Fprintf(a.err, "measuring with %d pages open, and with none, in turn for %v\n", o.pages, 2*time.Duration(o.rounds)*(c.Warmup+c.Duration))
+	comparison, err := bench.Compare(ctx, with, c, o.rounds)
 	if err != nil {
 		return err
 	}

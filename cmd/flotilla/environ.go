@@ -15,7 +15,7 @@ var serviceVariable = regexp.MustCompile(`^[A-Z0-9_]*(SERVICE_HOST|SERVICE_PORT(
 // checkEnviron refuses environment variables that look like a node's settings and
 // are none: a setting with a slip in its name must not be ignored.
 func checkEnviron(flags *pflag.FlagSet, environ []string) error {
-	known := []string{labTokenEnv, labFaultsEnv}
+	known := []string{labTokenEnv, labFaultsEnv, labFleetEnv}
 	flags.VisitAll(func(f *pflag.Flag) {
 		if isSetting(f) {
 			known = append(known, environName(f.Name))

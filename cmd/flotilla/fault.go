@@ -41,7 +41,11 @@ func newFault(a *app) *cobra.Command {
   flotilla fault isolate n1            # cut off from n2 and n3, both ways
   flotilla fault cut n2 n3 --one-way   # what n2 sends to n3 is lost
   flotilla fault slow n2 --delay 50ms --drop 5%
-  flotilla fault heal                  # all links are good again`,
+  flotilla fault slow-disk n2 --delay 50ms
+  flotilla fault heal                  # all links and disks are good again
+  flotilla fault transfer 1 n2         # have the leader of group 1 hand over to n2
+  flotilla fault clock n3 --behind 2s  # and without flags it is right again
+  flotilla fault crash n2 "after vote" # at the next such moment of a write`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -49,13 +53,14 @@ func newFault(a *app) *cobra.Command {
 	for _, v := range []faultVerb{
 		{supervisor.Kill, "Kill nodes at once, as a crash would; they stay down"},
 		{supervisor.Restart, "Start nodes that are down, or stop and start those that run"},
+		{supervisor.Wipe, "Kill nodes, delete their data, and start them again: DELETES DATA"},
 		{supervisor.Pause, "Stop nodes from running without ending them"},
 		{supervisor.Resume, "Let paused nodes go on"},
 		{supervisor.Isolate, "Cut nodes off from all other nodes"},
 	} {
 		cmd.AddCommand(newNodesFault(a, &dir, v))
 	}
-	cmd.AddCommand(newHeal(a, &dir), newCut(a, &dir), newSlow(a, &dir))
+	cmd.AddCommand(newHeal(a, &dir), newCut(a, &dir), newSlow(a, &dir), newSlowDisk(a, &dir), newTransfer(a, &dir), newClock(a, &dir), newCrash(a, &dir))
 	return cmd
 }
 
@@ -75,7 +80,7 @@ func newNodesFault(a *app, dir *string, v faultVerb) *cobra.Command {
 func newHeal(a *app, dir *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "heal [NODE...]",
-		Short: "Make all links good again, or those of some nodes",
+		Short: "Make all links and disks good again, or those of some nodes",
 		Example: `  flotilla fault heal
   flotilla fault heal n2`,
 		ValidArgsFunction: completeNodes(dir),

@@ -9,12 +9,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -29,7 +26,8 @@ import (
 const labLong = `Starts a fleet of its own, has clients use it, breaks it as a plan says, and then judges whether
 what the clients were told was true: nothing acknowledged lost, no answer wrong, all copies the same.
 Exit code 0: every promise was kept. 1: one was broken, or the run failed. 2: the command line or
-the plan was wrong.
+the plan was wrong. 3: nothing that was told was wrong, but the machine was too busy to tell whether
+the fleet was quick enough.
 
 A plan is a text: what clients ask for, what is broken, and when. ` + "`flotilla lab list`" + ` shows those that
 come with the program; docs/scenarios.md explains how to write one.`
@@ -66,7 +64,7 @@ func newLabRun(a *app) *cobra.Command {
 		Use:   "run FILE|NAME",
 		Short: "Play a plan from a file, or one that comes with the program",
 		Long: `Plays a plan once. A file of that name is taken first, then a plan that comes with the program.
-Ctrl-C heals the fleet and stops it, and nothing is judged then; a second one kills it.`,
+Ctrl-C heals the fleet and stops it; nothing is judged then, and nothing kept but with --keep. A second one kills it.`,
 		Example: `  flotilla lab run leader-killed
   flotilla lab run wiped-disk --seed 7 --keep
   flotilla lab run all-killed --power-cuts
@@ -133,25 +131,30 @@ func newLabList(a *app) *cobra.Command {
 		Example: "  flotilla lab list",
 		Args:    usage(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
-			table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-			for _, name := range scenario.Names() {
-				plan, err := scenario.Load(name)
-				if err != nil {
-					return err
-				}
-				note := ""
+			return a.listPlans(func(plan *scenario.Plan) string {
 				switch {
 				case lab.Executor(false).CanPlay(plan) == nil:
+					return ""
 				case lab.Executor(true).CanPlay(plan) == nil:
-					note = " (with --power-cuts)"
-				default:
-					note = " (only for the simulator)"
+					return " (with --power-cuts)"
 				}
-				fmt.Fprintf(table, "%s\t%s%s\n", name, plan.Teaches, note)
-			}
-			return table.Flush()
+				return " (only for the simulator)"
+			})
 		},
 	}
+}
+
+// listPlans shows the plans that come with the program, each with a note on who can play it.
+func (a *app) listPlans(note func(plan *scenario.Plan) string) error {
+	table := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	for _, name := range scenario.Names() {
+		plan, err := scenario.Load(name)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(table, "%s\t%s%s\n", name, plan.Teaches, note(plan))
+	}
+	return table.Flush()
 }
 
 // add adds the flags that both verbs have.
@@ -160,7 +163,7 @@ func (o *labOptions) add(cmd *cobra.Command) {
 	flags.StringVar(&o.dir, "dir", "./flotilla-lab", "where each run gets a folder of its own")
 	flags.IntVar(&o.portOffset, "port-offset", 0, "added to all ports; above 24000, others may take the port of a node that is down")
 	flags.BoolVar(&o.keeps, "keep", false, "keep the run's folder also if every promise was kept")
-	flags.BoolVar(&o.powerCuts, "power-cuts", false, "lay the nodes' data on file systems that forget, when the power is cut, what was not synced (Linux, with FUSE)")
+	flags.BoolVar(&o.powerCuts, "power-cuts", false, "lay the nodes' data on file systems that forget, when the power is cut, what was not synced, and that can be slow and full (Linux, with FUSE)")
 	_ = cmd.MarkFlagDirname("dir") // fails only for a flag that does not exist
 }
 
@@ -203,8 +206,11 @@ func completePlans(_ *cobra.Command, args []string, _ string) (names []cobra.Com
 	return names, cobra.ShellCompDirectiveDefault // files, too
 }
 
-// errBroken ends a run that found something. It was told already.
-var errBroken = errors.New("a promise was broken")
+// These end a run that found something. It was told already.
+var (
+	errBroken = errors.New("a promise was broken")
+	errSlow   = errors.New("the machine was too busy to tell")
+)
 
 // play plays a plan, tells the verdict, and keeps what is needed to look into it.
 func (a *app) play(ctx context.Context, plan *scenario.Plan, o labOptions, again string) error {
@@ -225,12 +231,19 @@ func (a *app) play(ctx context.Context, plan *scenario.Plan, o labOptions, again
 	l := &lab.Lab{
 		Plan: plan, Seed: o.seed, Dir: dir, PortOffset: o.portOffset, PowerCuts: o.powerCuts, KeepsDisks: o.keeps, Log: s.line,
 		Command: func(launch supervisor.Launch) *exec.Cmd {
-			cmd := nodeCommand(exe, defaultMemory, launch)
+			cmd := nodeCommand(exe, upOptions{memory: defaultMemory}, launch)
 			cmd.Args = append(cmd.Args, "--replicas", strconv.Itoa(plan.Copies))
 			return cmd
 		},
 	}
-	result, err := playUntilSignal(ctx, l, s)
+	var result *lab.Result
+	err = untilSignal(ctx, s, "healing and stopping; Ctrl-C again kills the nodes", func(soft, hard context.Context) (err error) {
+		result, err = l.Run(soft, hard)
+		return err
+	})
+	if errors.Is(err, lab.ErrInterrupted) && !o.keeps {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
 	if err != nil {
 		if _, statErr := os.Stat(dir); statErr == nil {
 			s.line("what was there is in " + dir)
@@ -241,7 +254,11 @@ func (a *app) play(ctx context.Context, plan *scenario.Plan, o labOptions, again
 	if !result.OK() {
 		s.line(fmt.Sprintf("seed %d; to play it again: %s", o.seed, again))
 		s.line("plan, verdict, history and the nodes' folders are in " + dir)
-		return errors.Join(l.Keep(result), silentError{errBroken})
+		found := errBroken
+		if result.IsSlow() {
+			found = errSlow
+		}
+		return errors.Join(l.Keep(result), silentError{found})
 	}
 	if o.keeps {
 		s.line("all of it is in " + dir)
@@ -251,32 +268,4 @@ func (a *app) play(ctx context.Context, plan *scenario.Plan, o labOptions, again
 		return fmt.Errorf("remove what was used: %w", err)
 	}
 	return nil
-}
-
-// playUntilSignal heals and stops the fleet at the first signal, and kills it at the second.
-func playUntilSignal(ctx context.Context, l *lab.Lab, s *screen) (*lab.Result, error) {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
-	soft, stop := context.WithCancel(ctx)
-	hard, kill := context.WithCancel(ctx)
-	var helper sync.WaitGroup
-	helper.Go(func() {
-		for _, end := range []func(){
-			func() { s.line("healing and stopping; Ctrl-C again kills the nodes"); stop() },
-			kill,
-		} {
-			select {
-			case <-signals:
-				end()
-			case <-hard.Done():
-				return
-			}
-		}
-	})
-	result, err := l.Run(soft, hard)
-	stop()
-	kill()
-	helper.Wait()
-	return result, err
 }

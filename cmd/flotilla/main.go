@@ -25,5 +25,8 @@ func run(a *app, args []string) int {
 	if errors.As(err, new(usageError)) {
 		return 2
 	}
+	if errors.Is(err, errSlow) {
+		return 3
+	}
 	return 1
 }

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,6 +55,8 @@ func TestScripts(t *testing.T) {
 			env.Setenv("OFFSET", strconv.Itoa(offset))
 			env.Setenv("STORE_PORT", strconv.Itoa(supervisor.FirstStorePort+offset))
 			env.Setenv("HTTP_PORT", strconv.Itoa(supervisor.FirstHTTPPort+offset))
+			env.Setenv("QUEUE_PORT", strconv.Itoa(supervisor.FirstQueuePort+offset))
+			env.Setenv("PEER_PORT", strconv.Itoa(supervisor.FirstPeerPort+offset))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"take": take, "until": until},
@@ -71,7 +75,7 @@ func freeOffset(dir string) (int, error) {
 		if err := listener.Close(); err != nil {
 			return 0, err
 		}
-		if offset < 1 || offset > 65000-supervisor.FirstHTTPPort {
+		if offset < 1 || offset > 65000-supervisor.FirstQueuePort {
 			continue
 		}
 		probe := filepath.Join(dir, ".probe")
@@ -142,6 +146,28 @@ func TestStatusLine(t *testing.T) {
 	}
 }
 
+// TestExitCodes: 2 for a wrong command line, 1 for what did not work.
+func TestExitCodes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "none")
+	for line, want := range map[string]int{
+		"version":                                                   0,
+		"up --nodes 0 --dir " + dir:                                 2,
+		"up --nodes 33 --dir " + dir:                                2,
+		"up --nodes -1 --dir " + dir:                                2,
+		"up --groups 5000 --dir " + dir:                             2,
+		"up --port-offset -1 --dir " + dir:                          2,
+		"up --memory 1 --dir " + dir:                                2,
+		"status --dir " + dir:                                       1,
+		"status --wait -1s --dir " + dir:                            2,
+		"bench store --value-size 17000000 --addresses 127.0.0.1:1": 2,
+		"bench store --consistency strong --addresses 127.0.0.1:1":  2,
+	} {
+		if got := run(&app{out: io.Discard, err: io.Discard}, strings.Fields(line)); got != want {
+			t.Errorf("%s: exit code %d, want %d", line, got, want)
+		}
+	}
+}
+
 func FuzzSize(f *testing.F) {
 	for _, text := range []string{"512MiB", "2g", "1.5 GB", "-1", "1e400", "NaN", "MiB", "9999999999GiB"} {
 		f.Add(text)
@@ -170,18 +196,20 @@ func TestSizes(t *testing.T) {
 
 func FuzzMembers(f *testing.F) {
 	f.Add("n1=a:7001,n2=b:7001/6380/8081")
+	f.Add("n1=a:7001/6380/8081/9325")
 	f.Add("n1=[::1]:7001, ,2=c:1")
+	f.Add("n1=a:7001/example.org:6379/8080,n2=a:7002/[::1]:6380/8081")
 	f.Fuzz(func(t *testing.T, text string) {
-		members, err := parseMembers(text, 6379, 8080)
+		members, err := parseMembers(text, memberPorts{6379, 8080, 9324})
 		if err != nil {
 			return
 		}
 		// What was understood can be written down and is understood the same way.
 		again := ""
 		for _, m := range members {
-			again += formatMember(m.ID, m.PeerAddr, m.StorePort, m.HTTPPort) + ","
+			again += formatMember(m) + ","
 		}
-		same, err := parseMembers(again, 1, 1)
+		same, err := parseMembers(again, memberPorts{1, 1, 1})
 		if err != nil || fmt.Sprint(same) != fmt.Sprint(members) {
 			t.Fatalf("%q: %v, %q: %v, %v", text, members, again, same, err)
 		}

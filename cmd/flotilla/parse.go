@@ -46,17 +46,21 @@ func parseSize(text string) (int64, error) {
 	return int64(bytes), nil
 }
 
-// parseMembers reads "n1=host:7001,n2=host:7001/6380/8081": name, node-to-node
-// address, and where clients find the store and HTTP if that is not at the same
-// ports as on this node. Clients are told the same host.
-func parseMembers(text string, storePort, httpPort int) ([]flotilla.NodeInfo, error) {
+// memberPorts are the ports of a node that clients are told.
+type memberPorts struct{ store, http, queue int }
+
+// parseMembers reads "n1=host:7001,n2=host:7001/6380/8081/9325,n3=host:7001/other:6381/8082":
+// name, node-to-node address, and where clients find the store, HTTP and the queue, if that is
+// not at the same ports as on this node, or not under the same host. The queue's port may be
+// left out.
+func parseMembers(text string, usual memberPorts) ([]flotilla.NodeInfo, error) {
 	var members []flotilla.NodeInfo
 	for part := range strings.SplitSeq(text, ",") {
 		part = strings.TrimSpace(part)
 		if part == "" {
 			continue
 		}
-		member, err := parseMember(part, storePort, httpPort)
+		member, err := parseMember(part, usual)
 		if err != nil {
 			return nil, fmt.Errorf("member %q: %w: write it as n1=host:7001", part, err)
 		}
@@ -71,7 +75,7 @@ func parseMembers(text string, storePort, httpPort int) ([]flotilla.NodeInfo, er
 	return members, nil
 }
 
-func parseMember(text string, storePort, httpPort int) (flotilla.NodeInfo, error) {
+func parseMember(text string, usual memberPorts) (flotilla.NodeInfo, error) {
 	name, rest, ok := strings.Cut(text, "=")
 	if !ok {
 		return flotilla.NodeInfo{}, errors.New("no =")
@@ -88,23 +92,45 @@ func parseMember(text string, storePort, httpPort int) (flotilla.NodeInfo, error
 	if host == "" {
 		return flotilla.NodeInfo{}, errors.New("no host")
 	}
-	info := flotilla.NodeInfo{ID: id, Host: host, PeerAddr: fields[0], StorePort: storePort, HTTPPort: httpPort}
+	info := flotilla.NodeInfo{ID: id, Host: host, PeerAddr: fields[0], StorePort: usual.store, HTTPPort: usual.http, QueuePort: usual.queue}
 	if len(fields) == 1 {
 		return info, nil
 	}
-	if len(fields) != 3 {
-		return flotilla.NodeInfo{}, errors.New("three ports are /store/http after the address")
+	if len(fields) != 3 && len(fields) != 4 {
+		return flotilla.NodeInfo{}, errors.New("what clients are told is /store/http or /store/http/queue after the address, such as /6379/8080 or /example.org:6379/8080")
 	}
-	if info.StorePort, err = parsePort(fields[1]); err != nil {
+	if info.Host, info.StorePort, err = parseTold(fields[1], host); err != nil {
 		return flotilla.NodeInfo{}, err
 	}
-	info.HTTPPort, err = parsePort(fields[2])
-	return info, err
+	for i, port := range []*int{&info.HTTPPort, &info.QueuePort}[:len(fields)-2] {
+		if *port, err = parsePort(fields[i+2]); err != nil {
+			return flotilla.NodeInfo{}, err
+		}
+	}
+	return info, nil
+}
+
+// parseTold reads what clients are told of the store: host and port, or the port alone if
+// the host is the one that other nodes use.
+func parseTold(text, peerHost string) (host string, port int, err error) {
+	if !strings.Contains(text, ":") {
+		port, err = parsePort(text)
+		return peerHost, port, err
+	}
+	host, port, err = splitAddress(text)
+	if err == nil && host == "" {
+		err = errors.New("no host for clients")
+	}
+	return host, port, err
 }
 
 // formatMember writes what parseMember reads, all of it.
-func formatMember(id flotilla.NodeID, peerAddr string, storePort, httpPort int) string {
-	return fmt.Sprintf("%v=%s/%d/%d", id, peerAddr, storePort, httpPort)
+func formatMember(m flotilla.NodeInfo) string {
+	told := strconv.Itoa(m.StorePort)
+	if host, _, err := splitAddress(m.PeerAddr); err != nil || host != m.Host {
+		told = net.JoinHostPort(m.Host, told)
+	}
+	return fmt.Sprintf("%v=%s/%s/%d/%d", m.ID, m.PeerAddr, told, m.HTTPPort, m.QueuePort)
 }
 
 func splitAddress(address string) (host string, port int, err error) {

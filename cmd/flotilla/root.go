@@ -24,6 +24,9 @@ func (u usageError) Unwrap() error { return u.error }
 // silentError is a failure that was already told.
 type silentError struct{ error }
 
+// Unwrap has errors.Is find what it was.
+func (e silentError) Unwrap() error { return e.error }
+
 const rootLong = `Flotilla runs a replicated, partitioned store that any Redis client can use, as a
 real cluster: three node processes on this machine, or one node on each of several.
 
@@ -48,7 +51,7 @@ func newRoot(a *app) *cobra.Command {
 		return usageError{fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())}
 	})
 	root.AddCommand(
-		newUp(a), newNode(a), newStatus(a), newFault(a), newLab(a), newBench(a), newSim(a), newCerts(a), newVersion(a),
+		newUp(a), newNode(a), newStatus(a), newQueue(a), newFault(a), newLab(a), newBench(a), newSim(a), newCerts(a), newHealth(a), newVersion(a),
 	)
 	return root
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,14 +10,25 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"flotilla"
 	"flotilla/cluster"
+	"flotilla/consensus"
 	"flotilla/console"
+	"flotilla/console/clustertab"
+	"flotilla/console/door"
+	"flotilla/console/queuetab"
+	"flotilla/lab/moment"
+	"flotilla/queue"
+	"flotilla/queue/rest"
+	"flotilla/queue/sqs"
 	"flotilla/storage"
 	"flotilla/store"
 	"flotilla/store/redis"
+	"flotilla/supervisor"
 	"flotilla/transport"
 
 	"golang.org/x/sync/errgroup"
@@ -40,7 +50,7 @@ func runNode(ctx context.Context, c nodeConfig) (err error) {
 	if err != nil {
 		return err
 	}
-	n := &node{config: c, log: log, incarnation: incarnation}
+	n := &node{config: c, log: log, incarnation: incarnation, journal: cluster.NewJournal(c.ID, microsNow)}
 	limitMemory(c.MemoryBytes, n.storageOptions())
 	if err := n.openDisk(); err != nil {
 		return err
@@ -49,11 +59,14 @@ func runNode(ctx context.Context, c nodeConfig) (err error) {
 	if err := n.openNetwork(); err != nil {
 		return err
 	}
-	n.server, err = cluster.New(n.clusterConfig())
+	config, err := n.clusterConfig()
+	if err == nil {
+		n.server, err = cluster.New(config)
+	}
 	if err != nil {
 		return errors.Join(err, n.closeNetwork())
 	}
-	log.Info("the node starts", "version", version(), "dir", c.Dir, "store", c.ListenStore, "http", c.ListenHTTP, "peer", c.ListenPeer)
+	log.Info("the node starts", "version", version(), "dir", c.Dir, "store", c.ListenStore, "queue", c.ListenQueue, "http", c.ListenHTTP, "peer", c.ListenPeer)
 	return n.serve(ctx)
 }
 
@@ -64,9 +77,17 @@ type node struct {
 	incarnation uint64 // grows with each start
 	disk        *storage.Disk
 	transport   *transport.Transport
+	trap        *moment.Trap // nil unless the node runs for a lab
+	journal     *cluster.Journal
 	server      *cluster.Server
+	wrong       atomic.Pointer[supervisor.Faults] // as setFaults last had it; nil: all is well
+	changing    sync.Mutex                        // held while wrong changes
 	door        *redis.Server
+	queue       *sqs.Handler
+	queueREST   *rest.Handler
+	queueClient *queue.Client
 	storeAt     net.Listener
+	queueAt     net.Listener
 	httpAt      net.Listener
 }
 
@@ -96,18 +117,22 @@ func (n *node) storageOptions() storage.Options {
 	bytes := n.config.MemoryBytes
 	return storage.Options{
 		Log:             n.log,
+		Lab:             n.config.IsLab,
 		Quiet:           debug.FreeOSMemory,
 		StateCacheBytes: bytes / 16,
-		LogCacheBytes:   bytes / 64,
-		LogTableBytes:   uint64(min(bytes/32, 16<<20)),
+		LogSegmentBytes: min(bytes/32, 16<<20),
 		TailBytes:       int(min(bytes/64, 8<<20)),
 		DirtyBytes:      int(min(bytes/16, 256<<20)),
 	}
 }
 
-// closeDisk closes the data, and sets it aside if it was found damaged.
+// closeDisk closes the data, and sets it aside if it was found damaged: by the disk, or
+// because another node knows of what is not there any more.
 func (n *node) closeDisk(cause error) error {
 	damage := n.disk.Damage()
+	if damage == nil && errors.Is(cause, consensus.ErrLog) {
+		damage = cause
+	}
 	err := n.disk.Close()
 	if damage == nil {
 		return err
@@ -138,6 +163,9 @@ func (n *node) openNetwork() error {
 	if n.storeAt, err = net.Listen("tcp", c.ListenStore); err != nil {
 		return errors.Join(fmt.Errorf("listen for Redis clients: %w: stop what uses the port, or choose another --listen-store", err), n.closeNetwork())
 	}
+	if n.queueAt, err = net.Listen("tcp", c.ListenQueue); err != nil {
+		return errors.Join(fmt.Errorf("listen for queue clients: %w: stop what uses the port, or choose another --listen-queue", err), n.closeNetwork())
+	}
 	if n.httpAt, err = net.Listen("tcp", c.ListenHTTP); err != nil {
 		return errors.Join(fmt.Errorf("listen for HTTP: %w: stop what uses the port, or choose another --listen-http", err), n.closeNetwork())
 	}
@@ -154,13 +182,15 @@ func (n *node) secureDoors() error {
 		return errors.Join(fmt.Errorf("load the certificate: %w", err), n.closeNetwork())
 	}
 	options := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
-	n.storeAt, n.httpAt = tls.NewListener(n.storeAt, options), tls.NewListener(n.httpAt, options)
+	for _, listener := range []*net.Listener{&n.storeAt, &n.queueAt, &n.httpAt} {
+		*listener = tls.NewListener(*listener, options)
+	}
 	return nil
 }
 
 func (n *node) closeNetwork() error {
 	errs := []error{n.transport.Close()}
-	for _, listener := range []net.Listener{n.storeAt, n.httpAt} {
+	for _, listener := range []net.Listener{n.storeAt, n.queueAt, n.httpAt} {
 		if listener != nil {
 			errs = append(errs, listener.Close())
 		}
@@ -168,12 +198,21 @@ func (n *node) closeNetwork() error {
 	return errors.Join(errs...)
 }
 
-func (n *node) clusterConfig() cluster.Config {
+func (n *node) clusterConfig() (cluster.Config, error) {
 	c := n.config
+	hasQuarantine, err := n.disk.HasQuarantine()
+	if err != nil {
+		return cluster.Config{}, fmt.Errorf("look for data that was set aside: %w", err)
+	}
+	disk, over := consensus.Disk(n.disk), cluster.Transport(n.transport)
+	if c.IsLab {
+		n.trap = &moment.Trap{End: moment.Kill}
+		disk, over = moment.Around(n.trap, disk, over)
+	}
 	return cluster.Config{Cluster: c.Cluster, Self: c.ID, Members: c.Members, Groups: c.Groups, Replicas: c.Replicas,
-		Machines: map[flotilla.System]flotilla.Machine{flotilla.SystemStore: store.Machine{}},
-		Disk:     n.disk, Transport: n.transport, Log: n.log, Version: version(),
-		IsBootstrap: !c.IsJoin, Lost: n.disk.Lost(), ForgetLost: n.forgetLost, Incarnation: n.incarnation}
+		Machines: map[flotilla.System]flotilla.Machine{flotilla.SystemStore: store.Machine{}, flotilla.SystemQueue: queue.Machine{}},
+		Disk:     disk, Transport: over, Log: n.log, Version: version(),
+		IsBootstrap: !c.IsJoin && !hasQuarantine, AsksFirst: !c.IsFirst, Journal: n.journal, Lost: n.disk.Lost(), ForgetLost: n.forgetLost, Incarnation: n.incarnation}, nil
 }
 
 func (n *node) forgetLost(g flotilla.GroupID) {
@@ -191,14 +230,25 @@ func (n *node) serve(ctx context.Context) error {
 	outer, stopOuter := context.WithCancel(ctx)
 	defer stopOuter()
 	context.AfterFunc(failed, stopOuter)
-	n.door = &redis.Server{Host: n.server, Password: n.config.Password, Version: version(),
-		HasRoom: n.disk.Room, DiskBytes: func() uint64 { return n.disk.Stats().StateBytes }, CPUSeconds: cpuSeconds, Log: n.log}
+	n.door = &redis.Server{Host: n.server, Password: n.config.Password, ShowLeaders: n.config.ShowLeaders, Version: version(),
+		ReplyBytes: n.config.MemoryBytes / 4,
+		HasRoom:    n.disk.Room, DiskBytes: func() uint64 { return n.disk.Stats().StateBytes }, CPUSeconds: cpuSeconds, Log: n.log}
 	var doors errgroup.Group
+	n.openQueue()
 	parts.Go(func() error { return n.server.Run(inner) })
 	parts.Go(func() error { return n.transport.Run(inner, n.server) })
 	parts.Go(func() error { return adaptProcessors(inner) })
 	doors.Go(func() error { return n.door.Serve(outer, n.storeAt) })
-	doors.Go(func() error { return console.Serve(outer, n.httpAt, console.Handler(n.consoleOptions()), n.log) })
+	doors.Go(func() error { return n.serveQueue(outer) })
+	pipe := door.NewPipe()
+	hour := &clustertab.Keeper{Status: n.server.Status, Store: n.door.Stats}
+	queues := &queuetab.Keeper{Summaries: n.queueClient.Summaries}
+	page := console.New(n.consoleOptions(pipe, hour, queues))
+	doors.Go(func() error { hour.Run(outer); return nil })
+	doors.Go(func() error { queues.Run(outer); return nil })
+	doors.Go(func() error { return n.door.Serve(outer, pipe) })
+	doors.Go(func() error { page.Run(outer); return nil })
+	doors.Go(func() error { return console.Serve(outer, n.httpAt, page, n.log) })
 	<-outer.Done()
 	n.log.Info("the node stops")
 	drain, cancel := context.WithTimeout(inner, drainTimeout)
@@ -207,28 +257,6 @@ func (n *node) serve(ctx context.Context) error {
 	err := doors.Wait()
 	stopInner()
 	return errors.Join(err, parts.Wait())
-}
-
-func (n *node) consoleOptions() console.Options {
-	options := console.Options{Status: n.server.Status, Transport: n.transport.Stats, Store: n.door.Stats, Hosts: []string{n.config.self().Host}, Password: n.config.Password, Log: n.log}
-	if n.config.IsLab {
-		options.Lab = &console.Lab{Token: n.config.LabToken, Faults: func() any { return n.transport.Faults() }, Set: n.setFaults}
-		if n.config.LabFaults != "" {
-			if err := n.setFaults([]byte(n.config.LabFaults)); err != nil {
-				n.log.Error("the faults to begin with were refused", "err", err)
-			}
-		}
-	}
-	return options
-}
-
-// setFaults replaces the faults of this node's links.
-func (n *node) setFaults(body []byte) error {
-	var faults transport.Faults
-	if err := json.Unmarshal(body, &faults); err != nil {
-		return fmt.Errorf("the faults are not JSON of the right form: %w", err)
-	}
-	return n.transport.SetFaults(faults)
 }
 
 func newLog(c nodeConfig) *slog.Logger {
@@ -249,7 +277,6 @@ func shortError(_ []string, a slog.Attr) slog.Attr {
 const (
 	programBytes = 32 << 20
 	leastHeap    = 40 << 20 // below it the collector would do nothing but collect
-	logTables    = 4        // memtables of the log's store that may be in use
 	cgoFactor    = 2        // C's allocator was seen to hold nearly twice what is in use
 )
 
@@ -258,7 +285,7 @@ const (
 func limitMemory(bytes int64, o storage.Options) {
 	beside := int64(programBytes)
 	if usesCgo() {
-		beside += cgoFactor * (o.StateCacheBytes + o.LogCacheBytes + logTables*int64(o.LogTableBytes))
+		beside += cgoFactor * o.StateCacheBytes
 	}
 	debug.SetMemoryLimit(max(bytes-beside, bytes*2/5, leastHeap))
 	debug.SetGCPercent(100)

@@ -97,7 +97,7 @@ func (s *screen) welcome(dir string, plan supervisor.Plan, isNew bool) {
 	}
 	s.line(fmt.Sprintf("cluster %s (%s): %s, %s, data in %s", plan.Cluster, how, counted(len(plan.Nodes), "node"), counted(plan.Groups, "group"), dir))
 	for _, n := range plan.Nodes {
-		s.line(fmt.Sprintf("  %-4s Redis protocol %s   web http://%s", n.Name(), n.StoreAddr(), n.HTTPAddr()))
+		s.line(fmt.Sprintf("  %-4s Redis protocol %s   queue http://%s   web http://%s", n.Name(), n.StoreAddr(), n.QueueAddr(), n.HTTPAddr()))
 	}
 	s.line(fmt.Sprintf("try: redis-cli -p %d SET greeting hello", plan.Nodes[0].StorePort))
 	s.line("starting; Ctrl-C stops all nodes")

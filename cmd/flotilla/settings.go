@@ -28,20 +28,28 @@ func fillFlags(flags *pflag.FlagSet, environ func(string) (string, bool), file s
 		if f.Changed || !isSetting(f) || err != nil {
 			return
 		}
-		source := environName(f.Name)
-		value, ok := environ(source)
+		source := "$" + environName(f.Name)
+		value, ok := environ(environName(f.Name))
 		if !ok {
-			source = file
+			source = file + ": " + f.Name
 			value, ok = settings[f.Name]
 		}
 		if !ok {
 			return
 		}
 		if setErr := flags.Set(f.Name, value); setErr != nil {
-			err = fmt.Errorf("%s in %s: %w", f.Name, source, setErr)
+			err = fmt.Errorf("%s is %q: %s", source, value, wanted(f.Value.Type()))
 		}
 	})
 	return err
+}
+
+// wanted says what to write for a flag of a type. Texts take anything.
+func wanted(kind string) string {
+	if kind == "bool" {
+		return "write true or false"
+	}
+	return "write a whole number, such as 3"
 }
 
 // isSetting tells what people set from what only a command line has.

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"flotilla/scenario"
 	"flotilla/sim"
 
 	"github.com/spf13/cobra"
@@ -28,49 +29,73 @@ type simOptions struct {
 	seeds, first, stride uint64
 	disk                 string
 	minutes              float64
+	isOfQueues           bool // clients ask something of queues, and not of keys
 	workers              int
 	untilFailure         bool
+	printsPlan           bool
 	isEndless            bool // until a failure, however long that takes
 	isJSON, isWorker     bool
+	dir                  string // where what is found is kept; a worker's is the run's own
+	live                 func(sim.Options) sim.Result
 }
 
 func newSim(a *app) *cobra.Command {
-	var o simOptions
+	o := simOptions{live: sim.Run}
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "Let whole clusters live through trouble in virtual time, one for each seed",
-		Long: `Runs three nodes, clients, network and disks on one goroutine, in virtual time, from one seed:
-crashes, cuts, pauses, lost and doubled messages, wrong clocks, lost disks. Then all must be calm,
-all replicas equal, and all that clients were told must be true. The same seed gives the same life,
-so that what is found can be looked at again and again. Uses all processors.`,
+		Long: `Runs nodes, clients, network and disks on one goroutine, in virtual time, as a plan says that is drawn
+from a seed: crashes, cuts, pauses, lost and doubled messages, wrong clocks, lost disks. Then all must be
+calm, all replicas equal, and all that clients were told must be true; in one plan of four, those who have
+a majority must be served all the while. The same seed gives the same life, so that what is found can be
+looked at again and again. Uses all processors.
+
+Of the first 10 seeds that fail, a folder keeps the plan, the verdict, all that clients asked and were
+told and, if no order explains that, a picture. Its plan.txt tells disk and seed, and can be played again:
+` + "`flotilla sim run DIR/plan.txt --disk DISK --seed SEED`" + `.
+
+Plans are texts: docs/scenarios.md explains them. ` + "`flotilla sim run`" + ` plays one that you wrote.`,
 		Example: `  flotilla sim --seeds 1000
   flotilla sim --disk pebble --until-failure
-  flotilla sim --first 4711 --seeds 1     # look at one life again`,
+  flotilla sim --queues --seeds 1000
+  flotilla sim --first 4711 --seeds 1     # look at one life again
+  flotilla sim --first 4711 --print-plan  # and at its plan
+  flotilla sim run leader-killed`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 			defer stop()
 			o.isEndless = o.untilFailure && !cmd.Flags().Changed("seeds")
+			if o.printsPlan && !cmd.Flags().Changed("seeds") {
+				o.seeds = 1
+			}
 			return a.sim(ctx, o)
 		},
 	}
 	flags := cmd.Flags()
 	flags.Uint64Var(&o.seeds, "seeds", 100, "how many seeds")
 	flags.Uint64Var(&o.first, "first", 1, "the first of them")
-	flags.StringVar(&o.disk, "disk", "memory", "memory (fast) or pebble (the production disk, on files in memory)")
+	addDisk(cmd, &o.disk)
+	addKeepDir(cmd, &o.dir)
 	flags.Float64Var(&o.minutes, "minutes", 1, "virtual minutes of trouble for each seed")
+	flags.BoolVar(&o.isOfQueues, "queues", false, "clients send and receive messages of queues, instead of reading and writing keys")
 	flags.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many seeds at a time")
 	flags.BoolVar(&o.untilFailure, "until-failure", false, "stop at the first seed that fails; without --seeds, go on until there is one")
+	flags.BoolVar(&o.printsPlan, "print-plan", false, "print the seeds' plans, and run nothing")
 	flags.BoolVar(&o.isJSON, "json", false, "print JSON")
 	flags.BoolVar(&o.isWorker, "worker", false, "")
 	flags.Uint64Var(&o.stride, "stride", 1, "")
 	_ = errors.Join(flags.MarkHidden("worker"), flags.MarkHidden("stride")) // fail only for flags that do not exist
+	cmd.AddCommand(newSimRun(a), newSimList(a))
 	return cmd
 }
 
 // simReport is what `flotilla sim --json` prints.
 type simReport struct {
+	Disk       string       `json:"disk"`
 	Seeds      uint64       `json:"seeds"`
+	IsStopped  bool         `json:"stopped,omitempty"` // by Ctrl-C, before all of them
+	Wanted     uint64       `json:"wanted,omitempty"`  // of one that was stopped; 0: until a failure
 	Seconds    float64      `json:"seconds"`
 	CPUSeconds float64      `json:"cpu_seconds"`
 	Counts     sim.Counts   `json:"counts"`
@@ -83,19 +108,38 @@ type simFailure struct {
 	Faults  []string `json:"faults"`
 	Plan    []string `json:"plan"`
 	Command string   `json:"command"` // that repeats it
+	// Folder is where it is kept; it is not, of later seeds, and if there was trouble.
+	Folder  string `json:"folder,omitempty"`
+	NotKept string `json:"not_kept,omitempty"` // the trouble
 }
 
 func (a *app) sim(ctx context.Context, o simOptions) error {
-	if !slices.Contains([]string{string(sim.Memory), string(sim.Pebble)}, o.disk) {
-		return usageError{fmt.Errorf("--disk=%s: use memory or pebble", o.disk)}
+	if err := checkDisk(o.disk); err != nil {
+		return usageError{err}
 	}
 	if o.minutes <= 0 || o.minutes > 24*60 || o.seeds == 0 || o.workers < 1 {
 		return usageError{errors.New("--minutes must be between 0 and 1440, --seeds and --workers at least 1")}
 	}
+	if o.printsPlan {
+		for i := range o.seeds {
+			fmt.Fprint(a.out, o.planOf(o.first+i))
+		}
+		return nil
+	}
 	if o.isWorker {
 		return a.simWorker(ctx, o)
 	}
+	folder, err := newSimFolder(o.dir)
+	if err != nil {
+		return err
+	}
+	defer folder.end()
+	o.dir = folder.dir
 	report, err := a.simulate(ctx, o)
+	if err == nil {
+		report.stopped(ctx, o)
+		err = folder.tidy(report, o)
+	}
 	if err != nil {
 		return err
 	}
@@ -106,29 +150,50 @@ func (a *app) sim(ctx context.Context, o simOptions) error {
 	} else {
 		report.print(a.out)
 	}
-	if err == nil && len(report.Failures)+len(report.Missing) > 0 {
+	switch {
+	case err != nil:
+	case len(report.Failures)+len(report.Missing) > 0:
 		err = silentError{errors.New("seeds failed")}
+	case report.IsStopped:
+		err = silentError{errors.New("stopped")}
 	}
 	return err
 }
 
+// length is how long each random plan is.
+func (o simOptions) length() time.Duration { return time.Duration(o.minutes * float64(time.Minute)) }
+
+// planOf is a seed's plan.
+func (o simOptions) planOf(seed uint64) *scenario.Plan {
+	plan := sim.RandomPlan
+	if o.isOfQueues {
+		plan = sim.RandomQueuePlan
+	}
+	return plan(seed, o.length(), sim.Tier(o.disk))
+}
+
 // simResult is a line that a worker prints.
 type simResult struct {
-	Seed   uint64     `json:"seed"`
-	Faults []string   `json:"faults,omitempty"`
-	Plan   []string   `json:"plan,omitempty"`
-	Counts sim.Counts `json:"counts,omitempty"`
+	Seed    uint64     `json:"seed"`
+	Faults  []string   `json:"faults,omitempty"`
+	Plan    []string   `json:"plan,omitempty"`
+	Counts  sim.Counts `json:"counts,omitempty"`
+	Folder  string     `json:"folder,omitempty"`
+	NotKept string     `json:"not_kept,omitempty"`
 }
 
 // simWorker lives one life after another. A run replaces the process's source of
 // chance, so that each worker is a process of its own.
 func (a *app) simWorker(ctx context.Context, o simOptions) error {
-	out := json.NewEncoder(a.out)
+	out, failed := json.NewEncoder(a.out), 0
 	for i := uint64(0); (o.isEndless || i < o.seeds) && ctx.Err() == nil; i++ {
-		r := sim.Run(sim.Options{Seed: o.first + i*o.stride, Disk: sim.Tier(o.disk), Length: time.Duration(o.minutes * float64(time.Minute))})
+		r := o.live(sim.Options{Seed: o.first + i*o.stride, Disk: sim.Tier(o.disk), Length: o.length(), IsOfQueues: o.isOfQueues})
 		line := simResult{Seed: r.Seed, Faults: r.Faults, Counts: r.Counts}
 		if !r.OK() {
-			line.Plan = strings.Split(strings.TrimSpace(r.Plan.String()), "\n")
+			line.Plan = planLines(r.Plan.String())
+			if failed++; o.dir != "" && failed <= maxKeptSeeds {
+				line.Folder, line.NotKept = keepSeed(o.dir, r)
+			}
 		}
 		if err := out.Encode(line); err != nil {
 			return err
@@ -149,7 +214,7 @@ func (a *app) simulate(ctx context.Context, o simOptions) (*simReport, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	began := time.Now()
-	report := &simReport{Counts: sim.Counts{}}
+	report := &simReport{Disk: o.disk, Counts: sim.Counts{}}
 	results := make(chan simResult) // closed below, once all workers have ended
 	cpu := make([]time.Duration, o.workers)
 	workers, inner := errgroup.WithContext(ctx)
@@ -179,7 +244,7 @@ func (a *app) simulate(ctx context.Context, o simOptions) (*simReport, error) {
 		report.CPUSeconds += d.Seconds()
 	}
 	if float64(report.Seeds)*o.minutes >= sim.SometimesMinutes {
-		report.Missing = report.Counts.Missing(sim.Tier(o.disk))
+		report.Missing = report.Counts.Missing(sim.Tier(o.disk), o.isOfQueues)
 	}
 	return report, <-failed
 }
@@ -189,6 +254,12 @@ func (a *app) runSimWorker(ctx context.Context, self string, o simOptions, i uin
 	seeds := (o.seeds - i + uint64(o.workers) - 1) / uint64(o.workers)
 	args := []string{"sim", "--worker", "--disk", o.disk, "--first", strconv.FormatUint(o.first+i, 10), "--stride", strconv.Itoa(o.workers),
 		"--minutes", strconv.FormatFloat(o.minutes, 'g', -1, 64)}
+	if o.dir != "" {
+		args = append(args, "--dir", o.dir)
+	}
+	if o.isOfQueues {
+		args = append(args, "--queues")
+	}
 	if o.untilFailure {
 		args = append(args, "--until-failure")
 	}
@@ -196,7 +267,7 @@ func (a *app) runSimWorker(ctx context.Context, self string, o simOptions, i uin
 		args = append(args, "--seeds", strconv.FormatUint(seeds, 10))
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=400")
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=1000", "GOMEMLIMIT=1GiB")
 	var trouble strings.Builder
 	cmd.Stderr = &trouble
 	out, err := cmd.StdoutPipe()
@@ -224,13 +295,24 @@ func (a *app) runSimWorker(ctx context.Context, self string, o simOptions, i uin
 	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
 }
 
+// stopped notes whether the run was interrupted before it had lived all that was asked for.
+func (r *simReport) stopped(ctx context.Context, o simOptions) {
+	isDone := !o.isEndless && r.Seeds >= o.seeds || o.untilFailure && len(r.Failures) > 0
+	if r.IsStopped = ctx.Err() != nil && !isDone; r.IsStopped && !o.isEndless {
+		r.Wanted = o.seeds
+	}
+}
+
 // add takes one seed's result.
 func (r *simReport) add(one simResult, o simOptions) {
 	r.Seeds++
 	r.Counts.Add(one.Counts)
 	if len(one.Faults) > 0 {
 		command := fmt.Sprintf("flotilla sim --first %d --seeds 1 --disk %s --minutes %g", one.Seed, o.disk, o.minutes)
-		r.Failures = append(r.Failures, simFailure{Seed: one.Seed, Faults: one.Faults, Plan: one.Plan, Command: command})
+		if o.isOfQueues {
+			command += " --queues"
+		}
+		r.Failures = append(r.Failures, simFailure{Seed: one.Seed, Faults: one.Faults, Plan: one.Plan, Command: command, Folder: one.Folder, NotKept: one.NotKept})
 	}
 }
 
@@ -243,11 +325,12 @@ func (r *simReport) print(out io.Writer) {
 		for _, fault := range f.Faults {
 			fmt.Fprintf(out, "  - %s\n", fault)
 		}
-		fmt.Fprintf(out, "  the trouble it had:\n    %s\n  again: %s\n\n", strings.Join(f.Plan, "\n    "), f.Command)
+		fmt.Fprintf(out, "  its plan:\n    %s\n  again: %s\n\n", strings.Join(f.Plan, "\n    "), f.Command)
 	}
 	for _, f := range r.Failures[min(len(r.Failures), shownFailures):] {
 		fmt.Fprintf(out, "seed %d failed, too: %s\n", f.Seed, f.Command)
 	}
+	r.printKept(out)
 	for _, what := range slices.Sorted(maps.Keys(r.Counts)) {
 		fmt.Fprintf(out, "%10d  %s\n", r.Counts[what], what)
 	}
@@ -258,5 +341,11 @@ func (r *simReport) print(out io.Writer) {
 	if r.CPUSeconds > 0 {
 		perCore = 60 * float64(r.Seeds) / r.CPUSeconds
 	}
-	fmt.Fprintf(out, "%d seeds, %d failed, in %.1f s: %.0f seeds a minute of one processor\n", r.Seeds, len(r.Failures), r.Seconds, perCore)
+	lived := fmt.Sprintf("%d seeds", r.Seeds)
+	if r.IsStopped && r.Wanted > 0 {
+		lived = fmt.Sprintf("stopped after %d of %d seeds", r.Seeds, r.Wanted)
+	} else if r.IsStopped {
+		lived = "stopped after " + lived
+	}
+	fmt.Fprintf(out, "%s, %d failed, in %.1f s: %.0f seeds a minute of one processor\n", lived, len(r.Failures), r.Seconds, perCore)
 }

@@ -36,7 +36,10 @@ func newStatus(a *app) *cobra.Command {
 		Use:   "status",
 		Short: "Show the nodes, groups and leaders of the fleet in --dir",
 		Long: `Asks every node of the fleet in --dir, and shows what those say that answer: nodes with their
-process ids, groups with leader, term, and how far each copy has applied the log.`,
+process ids, groups with leader, term, and how far each copy has applied the log.
+
+The exit code is 0 if every group has a leader, and 1 if one has none or nobody answers; with --watch
+it is always 0.`,
 		Example: `  flotilla status
   flotilla status --watch
   flotilla status --wait 10s     # exit code 0 once every group has a leader, else 1
@@ -57,9 +60,12 @@ process ids, groups with leader, term, and how far each copy has applied the log
 	dirFlag(cmd, &o.dir)
 	cmd.Flags().BoolVar(&o.isWatch, "watch", false, "look again each second until Ctrl-C")
 	cmd.Flags().BoolVar(&o.isJSON, "json", false, "print JSON")
-	cmd.Flags().DurationVar(&o.wait, "wait", 0, "wait so long for every group to have a leader; exit code 1 if one has none then")
+	cmd.Flags().DurationVar(&o.wait, "wait", 0, "wait so long for every group to have a leader")
 	return cmd
 }
+
+// errNotReady makes the exit code 1.
+var errNotReady = errors.New("not ready")
 
 // showStatus prints the status once: now, or when it is good, or when the time is up.
 func (a *app) showStatus(ctx context.Context, o statusOptions) error {
@@ -73,10 +79,14 @@ func (a *app) showStatus(ctx context.Context, o statusOptions) error {
 	if err := printOverview(a.out, overview, o.isJSON); err != nil {
 		return err
 	}
-	if o.wait > 0 && !overview.IsReady {
+	switch {
+	case overview.IsReady:
+		return nil
+	case o.wait > 0:
 		return fmt.Errorf("not ready after %v", o.wait)
+	default:
+		return silentError{errNotReady} // it was printed
 	}
-	return nil
 }
 
 // waitReady looks again until the fleet is ready or the time is up. A fleet that
@@ -159,9 +169,9 @@ func printOverview(out io.Writer, o supervisor.Overview, isJSON bool) error {
 		word = "not ready"
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "%s: %s\n\nNODE\tPROCESS\tSTATE\tREDIS\tWEB\tLEADS\tSTARTS\n", o.Cluster, word)
+	fmt.Fprintf(table, "%s: %s\n\nNODE\tPROCESS\tSTATE\tREDIS\tQUEUE\tWEB\tLEADS\tSTARTS\n", o.Cluster, word)
 	for _, n := range o.Nodes {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\thttp://%s\t%d\t%d\n", n.Name, dash(n.PID), nodeState(n), n.StoreAddr, n.HTTPAddr, n.Leads, n.Starts)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\thttp://%s\t%d\t%d\n", n.Name, dash(n.PID), nodeState(n), n.StoreAddr, n.QueueAddr, n.HTTPAddr, n.Leads, n.Starts)
 	}
 	if len(o.Groups) > 0 {
 		fmt.Fprint(table, "\nGROUP\tLEADER\tTERM\tSLOTS\tCOMMITTED\tAPPLIED (entries behind)\n")

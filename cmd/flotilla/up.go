@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 
+	"flotilla"
 	"flotilla/cluster"
 	"flotilla/supervisor"
 
@@ -34,6 +33,7 @@ const upExample = `  flotilla up
 // upOptions are the flags of `flotilla up`.
 type upOptions struct {
 	dir, memory string
+	showLeaders bool
 	want        supervisor.Want
 }
 
@@ -58,6 +58,9 @@ func newUp(a *app) *cobra.Command {
 				nodes = supervisor.DefaultNodes
 			}
 			o.want.DefaultGroups = cluster.DefaultGroups(nodes)
+			if err := o.want.Check(); err != nil {
+				return usageError{err}
+			}
 			bytes, err := parseSize(o.memory)
 			if err == nil && bytes < minMemory {
 				err = fmt.Errorf("a node needs at least %d MiB", minMemory>>20)
@@ -75,6 +78,7 @@ func newUp(a *app) *cobra.Command {
 	flags.BoolVar(&o.want.IsFresh, "fresh", false, "DELETE the fleet's data first")
 	flags.IntVar(&o.want.PortOffset, "port-offset", 0, "added to all ports")
 	flags.StringVar(&o.memory, "memory", defaultMemory, "how much memory each node tries to stay under")
+	flags.BoolVar(&o.showLeaders, "show-leaders", false, showLeadersHelp)
 	return cmd
 }
 
@@ -94,43 +98,29 @@ func (a *app) up(ctx context.Context, o upOptions) error {
 	}
 	plan, isNew, err := supervisor.Prepare(dir, o.want)
 	if err != nil {
-		return errors.Join(err, lock.Close())
+		return errors.Join(err, lock.Undo())
 	}
 	s := newScreen(a.out)
 	s.welcome(o.dir, plan, isNew)
 	fleet := &supervisor.Fleet{
 		Dir: dir, Plan: plan, Notify: s.line,
-		Command: func(l supervisor.Launch) *exec.Cmd { return nodeCommand(exe, o.memory, l) },
+		Command: func(l supervisor.Launch) *exec.Cmd { return nodeCommand(exe, o, l) },
+		Play:    func(name string, portOffset int) (*exec.Cmd, error) { return playCommand(exe, name, portOffset) },
 	}
 	return errors.Join(runFleet(ctx, fleet, s), lock.Close())
 }
 
 // runFleet runs the fleet until the first signal, or ends it at the second.
 func runFleet(ctx context.Context, fleet *supervisor.Fleet, s *screen) error {
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP) // SIGHUP: the terminal was closed
-	defer signal.Stop(signals)
-	soft, stop := context.WithCancel(ctx)
-	hard, kill := context.WithCancel(ctx)
-	var helpers sync.WaitGroup
-	helpers.Go(func() {
-		for _, end := range []func(){
-			func() { s.line("stopping; Ctrl-C again kills the nodes"); stop() },
-			kill,
-		} {
-			select {
-			case <-signals:
-				end()
-			case <-hard.Done():
-				return
-			}
-		}
+	err := untilSignal(ctx, s, "stopping; Ctrl-C again kills the nodes", func(soft, hard context.Context) error {
+		watched, stop := context.WithCancel(soft)
+		var watching sync.WaitGroup
+		watching.Go(func() { s.watch(watched, fleet) })
+		err := fleet.Run(soft, hard)
+		stop()
+		watching.Wait()
+		return err
 	})
-	helpers.Go(func() { s.watch(soft, fleet) })
-	err := fleet.Run(soft, hard)
-	stop()
-	kill()
-	helpers.Wait()
 	if err == nil {
 		s.line("stopped; the data stays in " + fleet.Dir)
 	}
@@ -138,10 +128,11 @@ func runFleet(ctx context.Context, fleet *supervisor.Fleet, s *screen) error {
 }
 
 // nodeCommand returns the command line of one of the fleet's nodes.
-func nodeCommand(exe, memory string, l supervisor.Launch) *exec.Cmd {
+func nodeCommand(exe string, o upOptions, l supervisor.Launch) *exec.Cmd {
 	members := make([]string, 0, len(l.Plan.Nodes))
 	for _, n := range l.Plan.Nodes {
-		members = append(members, formatMember(n.Node, n.PeerAddr(), n.StorePort, n.HTTPPort))
+		members = append(members, formatMember(flotilla.NodeInfo{ID: n.Node, Host: "127.0.0.1", PeerAddr: n.PeerAddr(),
+			StorePort: n.StorePort, HTTPPort: n.HTTPPort, QueuePort: n.QueuePort}))
 	}
 	cmd := exec.Command(exe, "node",
 		"--id", l.Node.Name(),
@@ -151,12 +142,18 @@ func nodeCommand(exe, memory string, l supervisor.Launch) *exec.Cmd {
 		"--listen-store", l.Node.StoreAddr(),
 		"--listen-http", l.Node.HTTPAddr(),
 		"--listen-peer", l.Node.PeerAddr(),
+		"--listen-queue", l.Node.QueueAddr(),
 		"--groups", strconv.Itoa(l.Plan.Groups),
-		"--memory", memory,
+		"--memory", o.memory,
 		"--lab", "--stop-with-stdin",
 	)
+	if o.showLeaders {
+		cmd.Args = append(cmd.Args, "--show-leaders")
+	}
 	if l.Node.HasStarted {
 		cmd.Args = append(cmd.Args, "--join")
+	} else {
+		cmd.Args = append(cmd.Args, "--first")
 	}
 	// The name that is shown: the program may lie in a temporary folder.
 	cmd.Args[0] = "flotilla"
@@ -166,7 +163,7 @@ func nodeCommand(exe, memory string, l supervisor.Launch) *exec.Cmd {
 			cmd.Env = append(cmd.Env, variable)
 		}
 	}
-	cmd.Env = append(cmd.Env, labTokenEnv+"="+l.Token, labFaultsEnv+"="+string(l.Faults))
+	cmd.Env = append(cmd.Env, labTokenEnv+"="+l.Token, labFaultsEnv+"="+string(l.Faults), labFleetEnv+"="+filepath.Dir(l.Dir))
 	if _, isSet := os.LookupEnv("GOMAXPROCS"); !isSet {
 		cmd.Env = append(cmd.Env, "GOMAXPROCS="+strconv.Itoa(processorShare(len(l.Plan.Nodes))))
 	}

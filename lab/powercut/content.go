@@ -1,6 +1,7 @@
 package powercut
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -169,12 +170,13 @@ func (c *content) settle() {
 	c.extents, c.changes, c.pending = nil, nil, 0
 }
 
-// cut takes back what is not durable, and says how many bytes that were. With
+// cut takes back what is not durable, and says how many bytes that were, without the
+// zeros that a log is filled with ahead. With
 // chance, some of the first changes survive, and a part of the next.
 func (c *content) cut(chance *rand.Rand) (dropped int64, err error) {
 	changes := c.changes
 	for _, made := range changes {
-		dropped += int64(len(made.data))
+		dropped += weight(made.data)
 	}
 	c.settle()
 	if chance == nil || len(changes) == 0 {
@@ -183,15 +185,18 @@ func (c *content) cut(chance *rand.Rand) (dropped int64, err error) {
 	kept := chance.IntN(len(changes) + 1)
 	for _, made := range changes[:kept] {
 		c.redo(made)
-		dropped -= int64(len(made.data))
+		dropped -= weight(made.data)
 	}
 	if kept < len(changes) {
 		torn := tear(changes[kept], chance)
 		c.redo(torn)
-		dropped -= int64(len(torn.data))
+		dropped -= weight(torn.data)
 	}
 	return dropped, c.sync()
 }
+
+// weight is how many bytes of a write somebody can miss.
+func weight(data []byte) int64 { return int64(len(bytes.TrimRight(data, "\x00"))) }
 
 func (c *content) redo(made change) {
 	if made.isResize {

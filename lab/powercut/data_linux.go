@@ -44,7 +44,13 @@ func (k *kernel) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.Read
 // Write writes to a file.
 func (k *kernel) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
 	kept := bytes.Clone(data) // the request's memory is used again
+	if in.Flags&syscall.O_DSYNC != 0 {
+		k.lag()
+	}
 	err := k.useFile(in.NodeId, func(file *node) error {
+		if !k.fits(file, int64(in.Offset)+int64(len(kept))) {
+			return syscall.ENOSPC
+		}
 		k.image.write(file, int64(in.Offset), kept, time.Now())
 		// O_SYNC has this bit, too. Linux 6.18 sends an fsync after such a write, which
 		// then finds nothing to do; the protocol does not promise one.
@@ -61,6 +67,7 @@ func (k *kernel) Write(_ <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32
 
 // Fsync makes a file durable. fdatasync does the same here: the bytes and the size.
 func (k *kernel) Fsync(_ <-chan struct{}, in *fuse.FsyncIn) fuse.Status {
+	k.lag()
 	return status(k.useFile(in.NodeId, k.syncFile))
 }
 
@@ -71,7 +78,11 @@ func (k *kernel) Fallocate(_ <-chan struct{}, in *fuse.FallocateIn) fuse.Status 
 		return fuse.Status(syscall.EOPNOTSUPP)
 	}
 	return status(k.useFile(in.NodeId, func(file *node) error {
-		if end := int64(in.Offset + in.Length); in.Mode == 0 && end > file.content.size {
+		end := int64(in.Offset + in.Length)
+		if !k.fits(file, end) {
+			return syscall.ENOSPC
+		}
+		if in.Mode == 0 && end > file.content.size {
 			k.image.resize(file, end, time.Now())
 		}
 		return k.relieve()
@@ -139,6 +150,12 @@ func (k *kernel) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(k.backing, &s); err != nil {
 		return status(err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if room := k.room(); room >= 0 {
+		blocks := uint64(room) / uint64(max(s.Bsize, 1))
+		s.Bfree, s.Bavail = min(s.Bfree, blocks), min(s.Bavail, blocks)
 	}
 	*out = fuse.StatfsOut{Blocks: s.Blocks, Bfree: s.Bfree, Bavail: s.Bavail, Files: s.Files, Ffree: s.Ffree,
 		Bsize: uint32(s.Bsize), Frsize: uint32(s.Frsize), NameLen: 255}

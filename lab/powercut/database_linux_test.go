@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"flotilla/lab/labtest"
+	"flotilla/supervisor"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/redis/go-redis/v9"
@@ -67,10 +71,11 @@ func TestRedisKeepsWhatItSaved(t *testing.T) {
 
 // redisServer is a plain Redis with its files on a file system of ours.
 type redisServer struct {
-	*process
-	fs   *FS
-	port string
-	args []string
+	*labtest.Process
+	t       *testing.T
+	fs      *FS
+	address string
+	args    []string
 }
 
 func startRedis(t *testing.T, f *FS, args ...string) *redisServer {
@@ -78,24 +83,27 @@ func startRedis(t *testing.T, f *FS, args ...string) *redisServer {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("needs redis-server")
 	}
-	r := &redisServer{fs: f, port: freePorts(t, 1)[0]}
-	r.args = append([]string{"--port", r.port, "--dir", f.Dir(), "--bind", "127.0.0.1", "--save", ""}, args...)
+	port := fmt.Sprint(supervisor.FirstStorePort + labtest.FreeOffset(t, 1))
+	r := &redisServer{t: t, fs: f, address: "127.0.0.1:" + port}
+	r.args = append([]string{"--port", port, "--dir", f.Dir(), "--bind", "127.0.0.1", "--save", ""}, args...)
 	r.begin(t)
 	return r
 }
 
 func (r *redisServer) begin(t *testing.T) {
 	t.Helper()
-	r.process = start(t, exec.Command("redis-server", r.args...))
-	isUp := eventually(20*time.Second, func() bool { return r.isGone() || r.client().Ping(context.Background()).Err() == nil })
-	if !isUp || r.isGone() {
-		t.Fatalf("redis-server does not start:\n%s", r.out)
+	r.Process = labtest.Start(t, exec.Command("redis-server", r.args...))
+	labtest.Eventually(t, 20*time.Second, "redis-server", func() bool {
+		return r.IsGone() || r.client().Ping(context.Background()).Err() == nil
+	}, r.Out.String)
+	if r.IsGone() {
+		t.Fatalf("redis-server does not start:\n%s", r.Out)
 	}
 }
 
 // client returns a new client, which is closed with the test.
 func (r *redisServer) client() *redis.Client {
-	c := dial(r.port)
+	c := redis.NewClient(&redis.Options{Addr: r.address, MaxRetries: -1, DialerRetries: 1})
 	r.t.Cleanup(func() { _ = c.Close() }) // nothing is under way on it
 	return c
 }
@@ -118,7 +126,7 @@ func (r *redisServer) cut(t *testing.T, cut func() error) {
 	if err := cut(); err != nil {
 		t.Fatal(err)
 	}
-	r.kill()
+	r.Kill()
 	r.fs.Restore()
 	r.begin(t)
 }
@@ -170,12 +178,13 @@ func TestPebbleKeepsWhatItSyncs(t *testing.T) {
 func writePebble(t *testing.T, f *FS, option string, from int) (total int) {
 	t.Helper()
 	p := startChild(t, "pebble-write", filepath.Join(f.Dir(), "db"), option, strconv.Itoa(from))
-	written := func() int { return from + strings.Count(p.out.String(), "\n") }
-	if !eventually(30*time.Second, func() bool { return p.isGone() || written() >= from+acknowledged }) || p.isGone() {
-		t.Fatalf("the child that writes: %.2000s", p.out)
+	written := func() int { return from + strings.Count(p.Out.String(), "\n") }
+	labtest.Eventually(t, 30*time.Second, "the child to write", func() bool { return p.IsGone() || written() >= from+acknowledged }, nil)
+	if p.IsGone() {
+		t.Fatalf("the child that writes: %.2000s", p.Out)
 	}
 	total = written()
-	p.kill()
+	p.Kill()
 	return total
 }
 
@@ -183,19 +192,19 @@ func writePebble(t *testing.T, f *FS, option string, from int) (total int) {
 func readPebble(t *testing.T, f *FS) int {
 	t.Helper()
 	p := startChild(t, "pebble-read", filepath.Join(f.Dir(), "db"))
-	<-p.ended
-	found, err := strconv.Atoi(strings.TrimSpace(p.out.String()))
+	<-p.Ended
+	found, err := strconv.Atoi(strings.TrimSpace(p.Out.String()))
 	if err != nil {
-		t.Fatalf("the child that reads: %.2000s", p.out)
+		t.Fatalf("the child that reads: %.2000s", p.Out)
 	}
 	return found
 }
 
-func startChild(t *testing.T, name string, args ...string) *process {
+func startChild(t *testing.T, name string, args ...string) *labtest.Process {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), childEnv+"="+name)
-	return start(t, cmd)
+	return labtest.Start(t, cmd)
 }
 
 // runChild is the child's main.
@@ -224,31 +233,46 @@ func (quiet) Fatalf(format string, args ...any) {
 	os.Exit(1)
 }
 
-func openChild(dir string) (*pebble.DB, error) {
-	return pebble.Open(dir, &pebble.Options{FormatMajorVersion: pebble.FormatNewest, Logger: quiet{}, MemTableSize: 64 << 10})
+// openChild opens the store. Small tables have it flush while it writes, which syncs all
+// that it holds: only a store whose tables are large loses for certain what was not synced.
+func openChild(dir string, memTableBytes uint64) (*pebble.DB, error) {
+	return pebble.Open(dir, &pebble.Options{FormatMajorVersion: pebble.FormatNewest, Logger: quiet{}, MemTableSize: memTableBytes})
 }
 
-// childWrites prints a line for each key that was acknowledged, until it is killed.
+const (
+	smallTable = 64 << 10
+	largeTable = 8 << 20
+	unsynced   = 4 * acknowledged // keys of 1000 bytes: far less than a large table
+)
+
+// childWrites prints a line for each key that was acknowledged, until it is killed, or
+// has written as many as must stay in memory.
 func childWrites(dir string, isSynced bool, first string) error {
 	from, err := strconv.Atoi(first)
 	if err != nil {
 		return err
 	}
-	db, err := openChild(dir)
+	tableBytes, last := uint64(smallTable), math.MaxInt
+	if !isSynced {
+		tableBytes, last = largeTable, from+unsynced
+	}
+	db, err := openChild(dir, tableBytes)
 	if err != nil {
 		return err
 	}
 	value := make([]byte, 1000)
-	for i := from; ; i++ {
+	for i := from; i < last; i++ {
 		if err := db.Set([]byte(key(i)), value, &pebble.WriteOptions{Sync: isSynced}); err != nil {
 			return err
 		}
 		fmt.Println()
 	}
+	<-time.After(time.Hour) // it is killed long before
+	return errors.New("nobody killed the child")
 }
 
 func childReads(dir string) error {
-	db, err := openChild(dir)
+	db, err := openChild(dir, smallTable)
 	if err != nil {
 		return err
 	}

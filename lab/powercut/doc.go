@@ -2,7 +2,8 @@
 // fsync covered. kill -9 leaves what the kernel has cached, so it can not show that an
 // fsync is missing; this can.
 //
-// Read in this order: FS (fs.go: mount, cut, restore), image (image.go: the names),
+// Read in this order: FS (fs.go: mount, cut, restore), Faults (faults.go: a disk that is
+// slow or full, and a cut that a process asks for itself), image (image.go: the names),
 // content (content.go: the bytes of one file), and mount_linux.go, which speaks FUSE.
 //
 // The model is strict: what the standards do not promise is lost. It is that of LazyFS,

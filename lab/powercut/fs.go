@@ -34,7 +34,7 @@ type Stats struct {
 	FileSyncs    uint64 // fsync, fdatasync, and writes with O_SYNC or O_DSYNC (these may count twice)
 	FolderSyncs  uint64
 	Cuts         uint64
-	DroppedBytes int64 // written, and lost in a cut
+	DroppedBytes int64 // written, and lost in a cut; zeros at the end of a write do not count
 	DroppedNames int64 // created, renamed, linked or removed, and undone by a cut
 	PendingBytes int64 // what the next cut would lose, with 128 bytes for each write
 	PendingNames int64
@@ -58,6 +58,9 @@ type FS struct {
 	listings map[uint64]listing // open folders
 	nextOpen uint64
 	isCut    bool
+	faults   Faults
+	capacity int64    // of all files together, while faults.IsFull
+	trigger  *trigger // nil: looking for Trigger does nothing
 	stats    Stats
 
 	unmount func() error
@@ -116,7 +119,7 @@ func (f *FS) cut(seed *uint64) error {
 		return nil
 	}
 	bytes, names, err := f.image.cut(seed)
-	f.isCut = true
+	f.isCut, f.trigger = true, nil
 	f.listings = map[uint64]listing{}
 	f.stats.Cuts++
 	f.stats.DroppedBytes += bytes

@@ -87,14 +87,14 @@ func TestStatsAndLogSayWhatWasLost(t *testing.T) {
 	var log bytes.Buffer
 	f := mount(t, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	for _, name := range []string{"f", "g"} {
-		if err := os.WriteFile(filepath.Join(f.Dir(), name), []byte("12345"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(f.Dir(), name), []byte("12345\x00\x00\x00"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := withFile(filepath.Join(f.Dir(), "f"), 0, (*os.File).Sync); err != nil {
 		t.Fatal(err)
 	}
-	if s, want := f.Stats(), (Stats{FileSyncs: 1, PendingBytes: 5 + changeOverhead, PendingNames: 2}); s != want {
+	if s, want := f.Stats(), (Stats{FileSyncs: 1, PendingBytes: 8 + changeOverhead, PendingNames: 2}); s != want {
 		t.Errorf("before the cut: %+v, want %+v", s, want)
 	}
 	cut(t, f)

@@ -28,7 +28,7 @@ type kernel struct {
 }
 
 // serve mounts the file system and answers until it is unmounted.
-func serve(f *FS) (unmount func() error, err error) {
+func serve(f *FS) (end func() error, err error) {
 	if err := isAvailable(); err != nil {
 		return nil, err
 	}
@@ -51,12 +51,25 @@ func serve(f *FS) (unmount func() error, err error) {
 		return nil, errors.Join(err, unix.Unmount(f.dir, unix.MNT_DETACH))
 	}
 	return func() error {
-		if err := server.Unmount(); err != nil {
+		if err := unmount(server); err != nil {
 			return errors.Join(err, unix.Unmount(f.dir, unix.MNT_DETACH))
 		}
 		<-ended
 		return nil
 	}, nil
+}
+
+// unmountWait is how long something may still use the file system: a process that
+// was just started from this one has, for a moment, all its files open.
+const unmountWait = 5 * time.Second
+
+func unmount(server *fuse.Server) error {
+	for deadline := time.Now().Add(unmountWait); ; <-time.After(50 * time.Millisecond) {
+		err := server.Unmount()
+		if !errors.Is(err, syscall.EBUSY) || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // isAvailable says what is missing on this machine, if anything.
@@ -73,6 +86,9 @@ func (*kernel) String() string { return "powercut" }
 
 // Lookup finds a name.
 func (k *kernel) Lookup(_ <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
+	if name == Trigger && in.NodeId == rootID && k.pull() {
+		return fuse.EIO
+	}
 	return status(k.use(in.NodeId, func(folder *node) error {
 		n := folder.live[name]
 		if n == nil {
@@ -130,6 +146,9 @@ func (k *kernel) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOu
 		if size, ok := in.GetSize(); ok {
 			if n.content == nil {
 				return syscall.EISDIR
+			}
+			if !k.fits(n, int64(size)) {
+				return syscall.ENOSPC
 			}
 			k.image.resize(n, int64(size), time.Now())
 		}

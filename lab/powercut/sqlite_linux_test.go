@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"flotilla/lab/labtest"
 )
 
 // sqliteWrites commits rows one by one, says so, and waits to be killed.
@@ -51,16 +53,17 @@ func TestSQLiteKeepsWhatItSyncs(t *testing.T) {
 			f := mount(t, Options{})
 			path := filepath.Join(f.Dir(), "db")
 			p := startPython(t, sqliteWrites, path, c.journal, c.synchronous)
-			isDone := func() bool { return p.isGone() || strings.Contains(p.out.String(), "all committed") }
-			if !eventually(30*time.Second, isDone) || p.isGone() {
-				t.Fatal(p.out)
+			isDone := func() bool { return p.IsGone() || strings.Contains(p.Out.String(), "all committed") }
+			labtest.Eventually(t, 30*time.Second, "all to be committed", isDone, p.Out.String)
+			if p.IsGone() {
+				t.Fatal(p.Out)
 			}
 			err := f.Cut()
-			p.kill()
+			p.Kill()
 			f.Restore()
 			reader := startPython(t, sqliteCounts, path)
-			<-reader.ended
-			rows, atoiErr := strconv.Atoi(strings.TrimSpace(reader.out.String()))
+			<-reader.Ended
+			rows, atoiErr := strconv.Atoi(strings.TrimSpace(reader.Out.String()))
 			if err := errors.Join(err, atoiErr); err != nil {
 				t.Fatal(err)
 			}
@@ -72,10 +75,10 @@ func TestSQLiteKeepsWhatItSyncs(t *testing.T) {
 	}
 }
 
-func startPython(t *testing.T, script string, args ...string) *process {
+func startPython(t *testing.T, script string, args ...string) *labtest.Process {
 	t.Helper()
 	if exec.Command("python3", "-c", "import sqlite3").Run() != nil {
 		t.Skip("needs python3 with its sqlite3")
 	}
-	return start(t, exec.Command("python3", append([]string{"-c", script}, args...)...))
+	return labtest.Start(t, exec.Command("python3", append([]string{"-c", script}, args...)...))
 }

@@ -4,7 +4,7 @@ import "strconv"
 
 // redisVersion is the Redis whose commands and replies these are. Clients look at
 // it to find out what they may use.
-const redisVersion = "7.2.4"
+const redisVersion = "7.2.6"
 
 const errWrongPassword = "WRONGPASS invalid username-password pair or user is disabled."
 

@@ -62,8 +62,10 @@ func (r *request) clientMore(sub string, n int) {
 		r.ok()
 	case sub == "tracking" && isOff:
 		r.ok()
-	case sub == "tracking" || sub == "caching":
+	case sub == "tracking" && isOn:
 		r.fail("ERR client side caching is not supported")
+	case sub == "caching": // as in Redis where there is no tracking
+		r.fail("ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled")
 	case sub == "trackinginfo" && n == 2:
 		c.out.mapOf(3)
 		c.out.text("flags")
@@ -76,10 +78,8 @@ func (r *request) clientMore(sub string, n int) {
 	case sub == "getredir" && n == 2:
 		c.out.int(-1)
 	case sub == "help":
-		r.help("GETNAME", "GETREDIR", "ID", "INFO", "KILL <ip:port> | <option> <value> ...", "LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB)] [ID <id> ...]",
-			"NO-EVICT (ON|OFF)", "NO-TOUCH (ON|OFF)", "REPLY (ON|OFF|SKIP)", "SETINFO (LIB-NAME|LIB-VER) <value>", "SETNAME <name>",
-			"TRACKING OFF", "TRACKINGINFO", "UNBLOCK <clientid> [TIMEOUT|ERROR]", "UNPAUSE")
-	case sub == "no-evict" || sub == "no-touch":
+		r.help()
+	case sub == "no-evict" || sub == "no-touch" || sub == "tracking":
 		r.syntaxError()
 	default:
 		r.unknownSub()
@@ -98,7 +98,7 @@ func (r *request) clientSetInfo() {
 		return
 	}
 	if !isPlainName(r.args[3]) {
-		r.fail("ERR " + strings.ToLower(string(r.args[2])) + " cannot contain spaces, newlines or special characters.")
+		r.fail("ERR " + string(r.args[2]) + " cannot contain spaces, newlines or special characters.")
 		return
 	}
 	c.mu.Lock()
@@ -287,10 +287,6 @@ func (r *request) clientReply() {
 }
 
 func (r *request) clientUnblock() {
-	id, ok := r.int(2)
-	if !ok {
-		return
-	}
 	how := unblockAsTimeout
 	switch {
 	case len(r.args) == 3 || r.is(3, "timeout"):
@@ -298,6 +294,10 @@ func (r *request) clientUnblock() {
 		how = unblockAsError
 	default:
 		r.fail("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
+		return
+	}
+	id, ok := r.int(2)
+	if !ok {
 		return
 	}
 	if r.c.server.waiting.unblock(uint64(id), how) {

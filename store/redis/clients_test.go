@@ -135,7 +135,7 @@ func TestGoRedis(t *testing.T) {
 func TestGoRedisCluster(t *testing.T) {
 	for _, groups := range []int{1, 3} {
 		t.Run(fmt.Sprint(groups, "groups"), func(t *testing.T) {
-			l := newLab(t, 3, groups)
+			l := newLab(t, 3, groups, func(s *Server) { s.ShowLeaders = true })
 			c := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: l.addrs, ReadOnly: groups == 1})
 			defer c.Close()
 			scenario(t, c)
@@ -152,6 +152,83 @@ func TestGoRedisCluster(t *testing.T) {
 				t.Error(shards, err)
 			}
 		})
+	}
+}
+
+// TestClusterClientsCountOnce: clients that ask each master and add up, as for a Redis
+// Cluster, find each key once, whatever the nodes show; clients of one node find all
+// keys, unless the nodes show their leaders.
+func TestClusterClientsCountOnce(t *testing.T) {
+	const keys = 300
+	for _, showLeaders := range []bool{false, true} {
+		t.Run(fmt.Sprint("leaders=", showLeaders), func(t *testing.T) {
+			l := newLab(t, 4, 7, func(s *Server) { s.ShowLeaders = showLeaders })
+			l.Change(func(t *flotilla.Topology) { // n4 leads nothing: it is shown as a replica
+				for i := range t.Groups {
+					if t.Groups[i].Leader == 4 {
+						t.Groups[i].Leader = 1
+					}
+				}
+			})
+			ctx := context.Background()
+			c := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: l.addrs})
+			defer c.Close()
+			for i := range keys {
+				if err := c.Set(ctx, fmt.Sprint("key", i), i, 0).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var asked, scanned, listed atomic.Int64
+			err := c.ForEachMaster(ctx, func(ctx context.Context, node *goredis.Client) error {
+				asked.Add(1)
+				for i := node.Scan(ctx, 0, "", 10).Iterator(); i.Next(ctx); {
+					scanned.Add(1)
+				}
+				all, err := node.Keys(ctx, "*").Result()
+				listed.Add(int64(len(all)))
+				return err
+			})
+			size, sizeErr := c.DBSize(ctx).Result()
+			want := int64(map[bool]int{false: 1, true: 3}[showLeaders])
+			if err != nil || sizeErr != nil || asked.Load() != want || size != keys || scanned.Load() != keys || listed.Load() != keys {
+				t.Errorf("%d masters: DBSIZE %d, SCAN %d, KEYS %d of %d keys; %v, %v", asked.Load(), size, scanned.Load(), listed.Load(), keys, err, sizeErr)
+			}
+			for i, addr := range l.addrs {
+				one := dialRaw(t, addr)
+				got := one.do("dbsize")
+				_ = one.Close()
+				if isWhole := got == fmt.Sprintf(":%d\n", keys); isWhole == showLeaders {
+					t.Errorf("n%d alone has %q of %d keys", i+1, got, keys)
+				}
+			}
+			err = c.ForEachMaster(ctx, func(ctx context.Context, node *goredis.Client) error { return node.FlushAll(ctx).Err() })
+			if size, sizeErr := c.DBSize(ctx).Result(); err != nil || sizeErr != nil || size != 0 {
+				t.Errorf("after FLUSHALL on each master there are %d keys, %v, %v", size, err, sizeErr)
+			}
+		})
+	}
+}
+
+// TestScanOfAGroupThatMovesGoesOn: a scan that began in a group ends there, though the
+// node is not shown as its master any more.
+func TestScanOfAGroupThatMovesGoesOn(t *testing.T) {
+	l := newLab(t, 2, 2, func(s *Server) { s.ShowLeaders = true })
+	c := goredis.NewClient(&goredis.Options{Addr: l.addrs[0]})
+	defer c.Close()
+	ctx := context.Background()
+	for i := range 100 {
+		c.Set(ctx, fmt.Sprint("key", i), i, 0)
+	}
+	want := int(c.DBSize(ctx).Val())
+	page, cursor, err := c.Scan(ctx, 0, "", 5).Result()
+	found := len(page)
+	l.Change(func(t *flotilla.Topology) { t.Groups[1].Leader, t.Groups[2].Leader = 2, 1 })
+	for cursor>>48 == 1 && err == nil {
+		page, cursor, err = c.Scan(ctx, cursor, "", 5).Result()
+		found += len(page)
+	}
+	if err != nil || want == 0 || found < want {
+		t.Errorf("%d of %d keys, %v", found, want, err)
 	}
 }
 
@@ -264,19 +341,35 @@ except redis.ResponseError as e:
 print("good")
 `
 
+// pythonCluster counts with a client that asks each master and adds up.
+const pythonCluster = `
+import sys, redis.cluster
+r = redis.cluster.RedisCluster(host="127.0.0.1", port=int(sys.argv[1]))
+for i in range(100): r.set("key%d" % i, i)
+assert r.dbsize(target_nodes=r.PRIMARIES) == 100
+assert len(r.keys("*", target_nodes=r.PRIMARIES)) == 100
+assert len(list(r.scan_iter("key*"))) == 100
+r.flushall()
+assert r.dbsize(target_nodes=r.PRIMARIES) == 0
+print("good")
+`
+
 func TestPython(t *testing.T) {
 	python := "/usr/bin/python3"
 	if exec.Command(python, "-c", "import redis").Run() != nil {
 		t.Skip("python3-redis is not installed")
 	}
-	for _, groups := range []int{1, 3} {
-		l := newLab(t, 3, groups)
+	run := func(what, program string, l *lab) {
 		_, port, _ := net.SplitHostPort(l.addrs[0])
-		out, err := exec.Command(python, "-c", pythonScenario, port).CombinedOutput()
+		out, err := exec.Command(python, "-c", program, port).CombinedOutput()
 		if err != nil || strings.TrimSpace(string(out)) != "good" {
-			t.Errorf("%d groups: %v\n%s", groups, err, out)
+			t.Errorf("%s: %v\n%s", what, err, out)
 		}
 	}
+	run("one group", pythonScenario, newLab(t, 3, 1))
+	run("three groups", pythonScenario, newLab(t, 3, 3))
+	run("a cluster client", pythonCluster, newLab(t, 3, 3))
+	run("a cluster client and leaders", pythonCluster, newLab(t, 3, 3, func(s *Server) { s.ShowLeaders = true }))
 }
 
 func TestRedisBenchmark(t *testing.T) {

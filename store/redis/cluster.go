@@ -12,13 +12,23 @@ import (
 )
 
 // The picture that cluster clients get. Redis knows masters, which own slots, and
-// replicas of one master; here a node leads any number of groups. So a node that
-// leads groups is a master with all their slots, and one that leads none is a
-// replica of one that it shares a group with. A group without a leader is shown
-// with the node that was asked, as any node takes any command.
+// replicas of one master; here a node leads any number of groups. Clients ask each
+// master for DBSIZE, SCAN and the like, and add up, so masters that are shown must not
+// speak of the same keys (docs/decisions/0008):
+//
+//   - Mostly one node is shown as the master of all slots, the others as its replicas,
+//     and each node speaks of all keys. It is the live node that leads the most groups.
+//   - With ShowLeaders each node that leads groups is a master with their slots, and one
+//     that leads none a replica of one that it shares a group with; and each node speaks
+//     of the keys of the master that it is, or is shown below.
+//
+// A group without a leader is shown with the node that was asked, as any node takes any
+// command.
 type picture struct {
 	topology *flotilla.Topology
 	self     flotilla.NodeID
+	shown    map[flotilla.GroupID]flotilla.NodeID // the master of each group that is no directory
+	isLed    map[flotilla.GroupID]bool            // by a live node
 	masters  map[flotilla.NodeID][]slotRange
 	master   map[flotilla.NodeID]flotilla.NodeID // of a replica
 	unled    int                                 // slots of groups without a leader
@@ -28,37 +38,60 @@ type picture struct {
 type slotRange struct{ first, last int }
 
 func (s *Server) picture() *picture {
-	t := s.Host.Topology()
-	p := &picture{topology: t, self: s.Host.Self(), masters: map[flotilla.NodeID][]slotRange{},
-		master: map[flotilla.NodeID]flotilla.NodeID{}}
-	leaders := map[flotilla.GroupID]flotilla.NodeID{}
-	for _, g := range t.Groups {
-		leaders[g.ID] = g.Leader
-	}
+	p := s.outline(s.Host.Topology())
+	p.masters, p.master = map[flotilla.NodeID][]slotRange{}, map[flotilla.NodeID]flotilla.NodeID{}
 	for slot := range flotilla.Slots {
-		p.addSlot(slot, leaders)
+		p.addSlot(slot)
 	}
-	for _, n := range t.Nodes {
+	for _, n := range p.topology.Nodes {
 		if len(p.masters[n.ID]) == 0 {
-			p.master[n.ID] = p.masterFor(n.ID, leaders)
+			p.master[n.ID] = p.masterFor(n.ID)
 		}
 	}
 	return p
 }
 
-func (p *picture) addSlot(slot int, leaders map[flotilla.GroupID]flotilla.NodeID) {
+// outline is the picture without the slots: which node is shown as each group's master.
+func (s *Server) outline(t *flotilla.Topology) *picture {
+	p := &picture{topology: t, self: s.Host.Self(), shown: map[flotilla.GroupID]flotilla.NodeID{}, isLed: map[flotilla.GroupID]bool{}}
+	leads := map[flotilla.NodeID]int{}
+	for _, g := range t.Groups {
+		if g.ID == flotilla.Directory {
+			continue
+		}
+		p.shown[g.ID] = p.self
+		if n := p.node(g.Leader); n != nil && n.Alive {
+			p.shown[g.ID], p.isLed[g.ID] = n.ID, true
+			leads[n.ID]++
+		}
+	}
+	if s.ShowLeaders || len(leads) == 0 {
+		return p
+	}
+	one := flotilla.NodeID(0)
+	for _, n := range t.Nodes {
+		if leads[n.ID] > leads[one] {
+			one = n.ID
+		}
+	}
+	for g := range p.shown {
+		p.shown[g] = one
+	}
+	return p
+}
+
+func (p *picture) addSlot(slot int) {
 	group := flotilla.Directory
 	if p.topology.SlotMap != nil {
 		group = p.topology.SlotMap[slot]
 	}
-	if group == flotilla.Directory {
+	node := p.shown[group]
+	if node == 0 {
 		p.unserved++
 		return
 	}
-	node := leaders[group]
-	if info := p.node(node); info == nil || !info.Alive {
+	if !p.isLed[group] {
 		p.unled++
-		node = p.self
 	}
 	ranges := p.masters[node]
 	if n := len(ranges); n > 0 && ranges[n-1].last == slot-1 {
@@ -68,20 +101,34 @@ func (p *picture) addSlot(slot int, leaders map[flotilla.GroupID]flotilla.NodeID
 	p.masters[node] = append(ranges, slotRange{slot, slot})
 }
 
-// masterFor picks whose replica a node is said to be: the leader of the first
-// group that it holds, else any; 0 if nobody leads.
-func (p *picture) masterFor(node flotilla.NodeID, leaders map[flotilla.GroupID]flotilla.NodeID) flotilla.NodeID {
+// masterFor picks whose replica a node is said to be that is no master itself: that of
+// the first group that it holds, else any.
+func (p *picture) masterFor(node flotilla.NodeID) (first flotilla.NodeID) {
 	for _, g := range p.topology.Groups {
-		if g.ID != flotilla.Directory && slices.Contains(g.Nodes, node) && len(p.masters[leaders[g.ID]]) > 0 {
-			return leaders[g.ID]
+		master := p.shown[g.ID]
+		if master != 0 && slices.Contains(g.Nodes, node) {
+			return master
+		}
+		if first == 0 {
+			first = master
 		}
 	}
-	for _, n := range p.topology.Nodes {
-		if len(p.masters[n.ID]) > 0 {
-			return n.ID
+	return first
+}
+
+// concerns reports whether the commands that concern all keys of a node speak of a
+// group: with ShowLeaders, if it is shown with the same master as this node.
+func (s *Server) concerns(t *flotilla.Topology, group flotilla.GroupID) bool {
+	if !s.ShowLeaders {
+		return true
+	}
+	p := s.outline(t)
+	for _, master := range p.shown {
+		if master == p.self {
+			return p.shown[group] == p.self
 		}
 	}
-	return 0
+	return p.shown[group] == p.masterFor(p.self)
 }
 
 func (p *picture) node(id flotilla.NodeID) *flotilla.NodeInfo {
@@ -148,16 +195,35 @@ func cmdCluster(r *request) {
 	case sub == "links" && n == 2:
 		c.out.array(0)
 	case sub == "count-failure-reports" && n == 3:
-		c.out.int(0)
+		r.clusterFailureReports(p)
 	case sub == "help":
-		r.help("COUNTKEYSINSLOT <slot>", "GETKEYSINSLOT <slot> <count>", "INFO", "KEYSLOT <key>", "MYID", "MYSHARDID", "NODES",
-			"REPLICAS <node-id>", "SHARDS", "SLOTS", "    The cluster is managed with `flotilla`, not from here.")
-	case slices.Contains([]string{"reset", "meet", "forget", "failover", "addslots", "addslotsrange", "delslots", "delslotsrange",
-		"flushslots", "replicate", "setslot", "bumpepoch", "saveconfig", "set-config-epoch"}, sub):
-		r.fail("ERR CLUSTER " + strings.ToUpper(sub) + " is refused: the cluster manages itself; see `flotilla --help`")
+		r.help()
 	default:
-		r.unknownSub()
+		r.fail("ERR CLUSTER " + strings.ToUpper(sub) + " is refused: the cluster manages itself; see `flotilla --help`")
 	}
+}
+
+// isRefusedSub reports whether a subcommand is none of the table, but answered in its
+// own words: it would change a cluster that manages itself.
+func isRefusedSub(container string, sub []byte) bool {
+	return container == "cluster" && slices.Contains([]string{"reset", "meet", "forget", "failover", "addslots", "addslotsrange",
+		"delslots", "delslotsrange", "flushslots", "replicate", "setslot", "bumpepoch", "saveconfig", "set-config-epoch"},
+		strings.ToLower(string(sub)))
+}
+
+// clusterFailureReports answers 0 for each node: the nodes do not gossip.
+func (r *request) clusterFailureReports(p *picture) {
+	for _, n := range p.topology.Nodes {
+		if nodeID(n.ID) == string(r.args[2]) {
+			r.c.out.int(0)
+			return
+		}
+	}
+	r.unknownNode()
+}
+
+func (r *request) unknownNode() {
+	r.fail("ERR Unknown node " + string(r.args[2][:min(len(r.args[2]), 64)]))
 }
 
 func (p *picture) shardOf(node flotilla.NodeID) flotilla.NodeID {
@@ -311,7 +377,7 @@ func (r *request) clusterReplicas(p *picture) {
 		r.c.out.texts(lines)
 		return
 	}
-	r.fail("ERR Unknown node " + string(r.args[2][:min(len(r.args[2]), 64)]))
+	r.unknownNode()
 }
 
 // clusterKeys is COUNTKEYSINSLOT and GETKEYSINSLOT. Counting visits the keys.
@@ -327,7 +393,7 @@ func (r *request) clusterKeys() {
 		}
 	}
 	if slot < 0 || slot >= flotilla.Slots || limit < 0 {
-		r.fail("ERR Invalid slot or number of keys")
+		r.fail(map[int]string{3: "ERR Invalid slot", 4: "ERR Invalid slot or number of keys"}[len(r.args)])
 		return
 	}
 	keys, err := r.c.session.KeysInSlot(r.ctx, flotilla.Slot(slot), int(min(limit, store.MaxReplyBytes)))

@@ -92,26 +92,12 @@ func (r *request) int(i int) (n int64, ok bool) {
 
 func (r *request) syntaxError() { r.fail("ERR syntax error") }
 
+// unknownSub answers a subcommand that is called in a way that its arity allows, but
+// Redis does not. What does not exist at all was refused by objection.
 func (r *request) unknownSub() {
 	container, _, _ := strings.Cut(r.cmd.Name, "|")
-	if len(r.args) < 2 {
-		r.fail("ERR wrong number of arguments for '" + container + "' command")
-		return
-	}
 	r.fail("ERR unknown subcommand or wrong number of arguments for '" + string(r.args[1][:min(len(r.args[1]), 128)]) +
 		"'. Try " + strings.ToUpper(container) + " HELP.")
-}
-
-// help answers HELP as Redis lays it out.
-func (r *request) help(lines ...string) {
-	container, _, _ := strings.Cut(r.cmd.Name, "|")
-	r.c.out.array(len(lines) + 3)
-	r.c.out.status(strings.ToUpper(container) + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")
-	for _, line := range lines {
-		r.c.out.status(line)
-	}
-	r.c.out.status("HELP")
-	r.c.out.status("    Print this help.")
 }
 
 // cmdPing answers in the form of a message where nothing else is expected.
@@ -258,7 +244,7 @@ func cmdDebug(r *request) {
 		}
 		r.ok()
 	case sub == "help":
-		r.help("SLEEP <seconds>", "    Have this connection, not the node, wait.")
+		r.help()
 	default:
 		r.fail("ERR DEBUG has only SLEEP here")
 	}
@@ -268,8 +254,10 @@ func cmdDebug(r *request) {
 // /metrics and INFO commandstats instead.
 func cmdLatency(r *request) {
 	switch r.sub() {
-	case "latest", "history", "graph":
+	case "latest", "history":
 		r.c.out.array(0)
+	case "graph":
+		r.fail("ERR No samples available for event '" + string(r.args[2][:min(len(r.args[2]), 128)]) + "'")
 	case "histogram":
 		r.c.out.mapOf(0)
 	case "reset":
@@ -277,22 +265,26 @@ func cmdLatency(r *request) {
 	case "doctor":
 		r.c.out.verbatim("Latency events are not recorded here: see INFO commandstats and the node's /metrics.\n")
 	case "help":
-		r.help("DOCTOR", "HISTOGRAM [COMMAND ...]", "HISTORY <event>", "LATEST", "RESET [<event> ...]", "    Nothing is recorded: all of these are empty.")
-	default:
-		r.unknownSub()
+		r.help()
 	}
 }
 
 func cmdSlowLog(r *request) {
-	switch r.sub() {
-	case "get":
+	switch sub := r.sub(); {
+	case sub == "get" && len(r.args) == 2:
 		r.c.out.array(0)
-	case "len":
+	case sub == "get" && len(r.args) == 3:
+		if n, err := strconv.ParseInt(string(r.args[2]), 10, 64); err != nil || n < -1 {
+			r.fail("ERR count should be greater than or equal to -1")
+			return
+		}
+		r.c.out.array(0)
+	case sub == "len":
 		r.c.out.int(0)
-	case "reset":
+	case sub == "reset":
 		r.ok()
-	case "help":
-		r.help("GET [<count>]", "LEN", "RESET", "    Nothing is recorded: all of these are empty.")
+	case sub == "help":
+		r.help()
 	default:
 		r.unknownSub()
 	}
@@ -314,8 +306,6 @@ func cmdMemory(r *request) {
 		r.c.out.text("process.mapped")
 		r.c.out.int(used.mapped)
 	case "help":
-		r.help("DOCTOR", "MALLOC-STATS", "PURGE", "STATS", "USAGE <key> [SAMPLES <count>]")
-	default:
-		r.unknownSub()
+		r.help()
 	}
 }

@@ -1,6 +1,10 @@
 package redis
 
 import (
+	"bytes"
+	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -73,122 +77,179 @@ func notifyText(flags uint32) string {
 	return b.String()
 }
 
-// parameter is one line of CONFIG GET. Without set it can not be changed; set
-// returns what is wrong with a value, or "".
+// parameter is one line of CONFIG GET.
 type parameter struct {
 	name  string
 	value string
-	set   func(value string) (problem string)
+	// parse returns a value as CONFIG GET shows it, or what is wrong with it.
+	parse func(value string) (normal, problem string)
+	// set puts a value that was parsed into force; nil if it can not be changed.
+	set func(normal string)
 }
 
 // parameters lists what clients ask for, with what is true here.
 func (s *Server) parameters() []parameter {
-	number := func(into *atomic.Int64, least int64) func(string) string {
-		return func(value string) string {
-			n, err := strconv.ParseInt(value, 10, 32)
-			if err != nil {
-				return "argument couldn't be parsed into an integer"
-			}
-			if n < least {
-				return "argument is out of range"
-			}
+	c := &s.config
+	number := func(into *atomic.Int64) func(string) {
+		return func(normal string) {
+			n, _ := strconv.ParseInt(normal, 10, 64) // it was parsed
 			into.Store(n)
-			return ""
 		}
 	}
 	return []parameter{
-		{"appendfsync", "always", nil},
-		{"appendonly", "yes", nil},
-		{"client-output-buffer-limit", "normal 0 0 0 slave 0 0 0 pubsub " + strconv.Itoa(maxOutboxBytes) + " 0 0", nil},
-		{"cluster-enabled", "yes", nil},
-		{"databases", "1", nil},
-		{"maxclients", strconv.Itoa(s.config.maxClients()), number(&s.config.maxConns, 1)},
-		{"maxmemory", "0", nil},
-		{"maxmemory-policy", "noeviction", nil},
-		{"notify-keyspace-events", notifyText(s.config.notify.Load()), func(value string) string {
-			flags, ok := parseNotify(value)
-			if !ok {
-				return "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."
-			}
+		{"appendfsync", "always", oneOf("everysec", "always", "no"), nil},
+		{"appendonly", "yes", yesNo, nil},
+		{"client-output-buffer-limit", "normal 0 0 0 slave 0 0 0 pubsub " + strconv.Itoa(maxOutboxBytes) + " 0 0", anyText, nil},
+		{"cluster-enabled", "yes", anyText, nil},
+		{"databases", "1", anyText, nil},
+		{"maxclients", strconv.Itoa(c.maxClients()), between(1, math.MaxUint32), number(&c.maxConns)},
+		{"maxmemory", "0", memoryValue, nil},
+		{"maxmemory-policy", "noeviction", oneOf("volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl",
+			"allkeys-lru", "allkeys-lfu", "allkeys-random", "noeviction"), nil},
+		{"notify-keyspace-events", notifyText(c.notify.Load()), notifyValue, func(normal string) {
+			flags, _ := parseNotify(normal)
 			s.setNotify(flags)
-			return ""
 		}},
-		{"port", strconv.Itoa(s.self().StorePort), nil},
-		{"proto-max-bulk-len", strconv.Itoa(store.MaxArgumentBytes), nil},
-		{"save", "", nil},
-		{"slowlog-log-slower-than", "-1", nil},
-		{"slowlog-max-len", "0", nil},
-		{"timeout", strconv.FormatInt(s.config.timeoutSec.Load(), 10), number(&s.config.timeoutSec, 0)},
+		{"port", strconv.Itoa(s.self().StorePort), between(0, 65535), nil},
+		{"proto-max-bulk-len", strconv.Itoa(store.MaxArgumentBytes), memoryValue, nil},
+		{"save", "", anyText, nil},
+		{"slowlog-log-slower-than", "-1", between(-1, math.MaxInt64), nil},
+		{"slowlog-max-len", "0", between(0, math.MaxInt64), nil},
+		{"timeout", strconv.FormatInt(c.timeoutSec.Load(), 10), between(0, math.MaxInt32), number(&c.timeoutSec)},
 	}
+}
+
+func anyText(value string) (normal, problem string) { return value, "" }
+
+func yesNo(value string) (normal, problem string) {
+	if normal = strings.ToLower(value); normal == "yes" || normal == "no" {
+		return normal, ""
+	}
+	return "", "argument must be 'yes' or 'no'"
+}
+
+func oneOf(words ...string) func(string) (normal, problem string) {
+	return func(value string) (normal, problem string) {
+		if normal = strings.ToLower(value); slices.Contains(words, normal) {
+			return normal, ""
+		}
+		return "", "argument(s) must be one of the following: " + strings.Join(words, ", ")
+	}
+}
+
+func between(least, most int64) func(string) (normal, problem string) {
+	return func(value string) (normal, problem string) {
+		n, err := strconv.ParseInt(value, 10, 64)
+		switch {
+		case err != nil:
+			return "", "argument couldn't be parsed into an integer"
+		case n < least || n > most:
+			return "", fmt.Sprintf("argument must be between %d and %d inclusive", least, most)
+		}
+		return strconv.FormatInt(n, 10), ""
+	}
+}
+
+// memoryValue reads 64mb as 67108864.
+func memoryValue(value string) (normal, problem string) {
+	digits := strings.TrimRight(value, "bgkmBGKM")
+	n, err := strconv.ParseUint(digits, 10, 64)
+	factor, isUnit := map[string]uint64{"": 1, "b": 1, "k": 1e3, "kb": 1 << 10, "m": 1e6, "mb": 1 << 20, "g": 1e9, "gb": 1 << 30}[strings.ToLower(value[len(digits):])]
+	if err != nil || !isUnit || n > math.MaxUint64/factor {
+		return "", "argument must be a memory value"
+	}
+	return strconv.FormatUint(n*factor, 10), ""
+}
+
+func notifyValue(value string) (normal, problem string) {
+	flags, ok := parseNotify(value)
+	if !ok {
+		return "", "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."
+	}
+	return notifyText(flags), ""
 }
 
 func cmdConfig(r *request) {
-	switch sub := r.sub(); {
-	case sub == "get" && len(r.args) > 2:
+	switch r.sub() {
+	case "get":
 		r.configGet()
-	case sub == "set" && len(r.args) > 3:
+	case "set":
 		r.configSet()
-	case sub == "resetstat" && len(r.args) == 2:
+	case "resetstat":
 		r.c.server.resetStats()
 		r.ok()
-	case sub == "rewrite" && len(r.args) == 2:
+	case "rewrite":
 		r.fail("ERR The server is running without a config file")
-	case sub == "help":
-		r.help("GET <pattern>", "SET <directive> <value>", "RESETSTAT", "REWRITE")
-	default:
-		r.unknownSub()
+	case "help":
+		r.help()
 	}
 }
 
+// configGet answers what each name or pattern finds, once. A name that is no pattern is
+// shown as it was written.
 func (r *request) configGet() {
-	var found []parameter
-	for _, p := range r.c.server.parameters() {
-		for i := range r.args[2:] {
-			if store.MatchGlob([]byte(strings.ToLower(string(r.args[2+i]))), []byte(p.name)) {
-				found = append(found, p)
-				break
+	var found []string
+	all, isShown := r.c.server.parameters(), map[string]bool{}
+	for _, arg := range r.args[2:] {
+		for _, p := range all {
+			shown := p.name
+			if !bytes.ContainsAny(arg, "*?[") {
+				shown = string(arg)
+			}
+			if !isShown[p.name] && store.MatchGlob(bytes.ToLower(arg), []byte(p.name)) {
+				isShown[p.name] = true
+				found = append(found, shown, p.value)
 			}
 		}
 	}
-	r.c.out.mapOf(len(found))
-	for _, p := range found {
-		r.c.out.text(p.name)
-		r.c.out.text(p.value)
+	r.c.out.mapOf(len(found) / 2)
+	for _, text := range found {
+		r.c.out.text(text)
 	}
 }
 
-// configSet changes parameters in the order given. What can not be changed may
-// still be "set" to what it is, as many set-up scripts do.
+// configSet changes all parameters or, if anything is wrong with one, none. What can
+// not be changed may still be "set" to what it is, as many set-up scripts do.
 func (r *request) configSet() {
 	if len(r.args)%2 != 0 {
-		r.fail("ERR wrong number of arguments for 'config|set' command")
+		r.syntaxError()
 		return
 	}
-	known := map[string]parameter{}
-	for _, p := range r.c.server.parameters() {
-		known[p.name] = p
-	}
+	all := r.c.server.parameters()
+	changes := map[string]*parameter{}
 	for i := 2; i < len(r.args); i += 2 {
 		name := strings.ToLower(string(r.args[i]))
-		p, ok := known[name]
-		if !ok {
+		at := slices.IndexFunc(all, func(p parameter) bool { return p.name == name })
+		if at < 0 {
 			r.fail("ERR Unknown option or number of arguments for CONFIG SET - '" + string(r.args[i][:min(len(r.args[i]), 128)]) + "'")
 			return
 		}
-		if p.set == nil && p.value != string(r.args[i+1]) {
-			r.fail("ERR CONFIG SET failed (possibly related to argument '" + name + "') - can't set immutable config")
+		if changes[name] != nil {
+			r.configFailed(name, "duplicate parameter")
 			return
 		}
+		changes[name] = &all[at]
 	}
 	for i := 2; i < len(r.args); i += 2 {
-		p := known[strings.ToLower(string(r.args[i]))]
-		if p.set == nil {
-			continue
+		p := changes[strings.ToLower(string(r.args[i]))]
+		normal, problem := p.parse(string(r.args[i+1]))
+		if problem == "" && p.set == nil && normal != p.value {
+			problem = "can't set immutable config"
 		}
-		if problem := p.set(string(r.args[i+1])); problem != "" {
-			r.fail("ERR CONFIG SET failed (possibly related to argument '" + p.name + "') - " + problem)
+		if problem != "" {
+			r.configFailed(p.name, problem)
 			return
+		}
+		p.value = normal
+	}
+	for _, p := range changes {
+		if p.set != nil {
+			p.set(p.value)
 		}
 	}
 	r.ok()
+}
+
+func (r *request) configFailed(name, problem string) {
+	r.fail("ERR CONFIG SET failed (possibly related to argument '" + name + "') - " + problem)
 }

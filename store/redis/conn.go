@@ -20,6 +20,18 @@ import (
 // flushBytes is how much of a long pipeline's answers is held back at most.
 const flushBytes = 256 << 10
 
+// What is still read of a connection that ends because of what it sent, and for how
+// long: some more than the largest argument. See docs/limits.md.
+const (
+	drainBytes     = 128 << 20
+	drainBytesAnon = 1 << 20 // before AUTH
+	drainTime      = 5 * time.Second
+)
+
+// writeTime is how long a client may take to read flushBytes of a large reply. Who takes
+// longer is cut off: the reply takes memory that all clients share.
+const writeTime = 30 * time.Second
+
 // loginTime is how long a connection may stay that does not authenticate.
 const loginTime = 30 * time.Second
 
@@ -38,9 +50,11 @@ type conn struct {
 	outbox   *outbox          // nil until the first subscription; see pubsub.go
 
 	isAuthed  bool
+	isMisread bool // it ends because of what it sent: there may be more of that on its way
 	hasAlarm  bool // the read deadline is set
 	isLeaving bool // close after the answers that are there
 	mute      replyMode
+	isHeld    bool // what is answered now may have to be forgotten
 	tx        transaction
 	isInExec  bool // what is carried out is part of a transaction: it must not block
 	subs      subscriptions
@@ -79,6 +93,9 @@ const (
 func newConn(s *Server, socket net.Conn) *conn {
 	c := &conn{server: s, socket: socket, id: s.lastID.Add(1), created: time.Now(),
 		session: store.NewSession(s.Host)}
+	c.session.Concerns = s.concerns
+	memory := &account{budget: &s.replies}
+	c.session.Charge, c.session.Released = memory.charge, memory.giveBack
 	c.endTransaction()
 	c.isAuthed = s.Password == ""
 	c.in.isTrusted = c.isAuthed
@@ -146,7 +163,34 @@ func (c *conn) end() {
 		c.outbox.close()
 		c.server.counters.subscribers.Add(-1)
 	}
+	if c.isMisread {
+		c.drain()
+	}
 	_ = c.socket.Close()
+}
+
+// drain takes what the client still sends, and forgets it. Were the socket closed with
+// something unread in it, the client would see a reset instead of the error that it got.
+func (c *conn) drain() {
+	most := drainBytes
+	if !c.isAuthed {
+		most = drainBytesAnon
+	}
+	if half, ok := c.socket.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+		return
+	}
+	_ = c.socket.SetReadDeadline(time.Now().Add(drainTime))
+	if c.server.isClosing.Load() { // asked after the alarm was set, as Shutdown moves it
+		return
+	}
+	room := make([]byte, keepBufferBytes)
+	for most > 0 {
+		n, err := c.socket.Read(room)
+		c.server.counters.bytesIn.Add(uint64(n))
+		if most -= n; err != nil {
+			return
+		}
+	}
 }
 
 // process carries out all commands that have arrived and answers them at once.
@@ -183,7 +227,7 @@ func (c *conn) misread(err error) {
 	default:
 		c.server.counters.protocolErrors.Add(1)
 		c.fail(nil, err.Error())
-		c.isLeaving = true
+		c.isLeaving, c.isMisread = true, true
 	}
 }
 
@@ -199,8 +243,10 @@ func (c *conn) handle(ctx context.Context, args [][]byte) {
 	if mode == replySkip {
 		c.mute = replyOn
 	}
+	c.isHeld = true
 	c.dispatch(ctx, args)
 	c.run(ctx)
+	c.isHeld = false
 	if mode == replyOff && c.mute == replyOn {
 		return // CLIENT REPLY ON is answered
 	}
@@ -238,6 +284,8 @@ func (c *conn) objection(cmd *store.Command, args [][]byte) string {
 	switch {
 	case cmd == nil || cmd.Flags&store.Internal != 0:
 		return unknownCommand(args)
+	case cmd.IsContainer() && len(args) > 1 && cmd.Name != "debug" && !isRefusedSub(cmd.Name, args[1]):
+		return "ERR unknown subcommand '" + string(args[1][:min(len(args[1]), 128)]) + "'. Try " + strings.ToUpper(cmd.Name) + " HELP."
 	case !cmd.HasArity(args):
 		return "ERR wrong number of arguments for '" + cmd.Name + "' command"
 	case !c.isAuthed && cmd.Flags&store.NoAuth == 0:
@@ -249,6 +297,12 @@ func (c *conn) objection(cmd *store.Command, args [][]byte) string {
 }
 
 func unknownCommand(args [][]byte) string {
+	name := strings.ToLower(string(args[0][:min(len(args[0]), 128)]))
+	switch name {
+	case "eval", "evalsha", "eval_ro", "evalsha_ro", "script", "fcall", "fcall_ro", "function":
+		return "ERR " + strings.ToUpper(name) + " is not supported: there is no scripting here, and what needs it, such as locks of client libraries, " +
+			"does not work; use WATCH, MULTI and EXEC"
+	}
 	var b strings.Builder
 	b.WriteString("ERR unknown command '" + string(args[0][:min(len(args[0]), 128)]) + "', with args beginning with: ")
 	start := b.Len()
@@ -283,10 +337,11 @@ func (c *conn) fail(cmd *store.Command, text string) {
 // add puts a command into the run. The run goes out first if it is of another
 // kind: reads wait for the writes before them, and the other way round.
 func (c *conn) add(ctx context.Context, cmd *store.Command, args [][]byte) {
-	if !c.session.Joins(cmd) {
+	as, args := store.AsRead(cmd, args)
+	if !c.session.Joins(as) {
 		c.run(ctx)
 	}
-	if err := c.session.Add(cmd, args); err != nil {
+	if err := c.session.Add(as, args); err != nil {
 		c.run(ctx)
 		c.reject(cmd, failureText(err))
 		return
@@ -339,6 +394,9 @@ func (c *conn) answer(cmd *store.Command, reply []byte, err error) {
 		c.server.commands[cmd].failed.Add(1)
 	}
 	c.out.machine(reply)
+	if len(c.out.buf) > flushBytes && !c.isHeld {
+		c.flush() // before the memory that the reply was given is given back
+	}
 }
 
 // failureText says in Redis's words what became of a command. CLUSTERDOWN,
@@ -376,15 +434,37 @@ func (c *conn) flush() {
 	if c.outbox != nil {
 		c.outbox.append(c.out.buf)
 	} else {
-		n, err := c.socket.Write(c.out.buf)
-		c.server.counters.bytesOut.Add(uint64(n))
-		if err != nil {
-			c.isLeaving = true
-		}
+		c.write(c.out.buf)
 	}
 	c.out.buf = c.out.buf[:0]
 	if cap(c.out.buf) > keepBufferBytes {
 		c.out.buf = nil
+	}
+}
+
+// write sends bytes, as fast as the client reads them. Who reads a large reply very slowly
+// is cut off.
+func (c *conn) write(b []byte) {
+	isLarge := len(b) > 2*flushBytes
+	for len(b) > 0 {
+		piece := b
+		if isLarge {
+			piece = b[:min(flushBytes, len(b))]
+			_ = c.socket.SetWriteDeadline(time.Now().Add(c.server.writeTime))
+		}
+		n, err := c.socket.Write(piece)
+		c.server.counters.bytesOut.Add(uint64(n))
+		if isTimeout(err) {
+			c.server.counters.slow.Add(1)
+		}
+		if err != nil {
+			c.isLeaving = true
+			return
+		}
+		b = b[n:]
+	}
+	if isLarge {
+		_ = c.socket.SetWriteDeadline(time.Time{})
 	}
 }
 

@@ -28,10 +28,7 @@ func cmdCommand(r *request) {
 	case "getkeys", "getkeysandflags":
 		r.commandKeys(sub == "getkeysandflags")
 	case "help":
-		r.help("(no subcommand)", "COUNT", "DOCS [<command-name> ...]", "GETKEYS <full-command>", "GETKEYSANDFLAGS <full-command>",
-			"INFO [<command-name> ...]", "LIST [FILTERBY (MODULE <name>|ACLCAT <cat>|PATTERN <pattern>)]")
-	default:
-		r.unknownSub()
+		r.help()
 	}
 }
 
@@ -181,7 +178,7 @@ func (r *request) commandList() {
 			names = append(names, c.Name)
 		}
 	}
-	r.c.out.set(len(names))
+	r.c.out.array(len(names))
 	for _, name := range names {
 		r.c.out.text(name)
 	}
@@ -192,7 +189,7 @@ func (r *request) commandKeys(withFlags bool) {
 	args := r.args[2:]
 	cmd := store.Find(args)
 	switch {
-	case cmd == nil:
+	case cmd == nil, cmd.IsContainer() && len(args) > 1: // the subcommand does not exist
 		r.fail("ERR Invalid command specified")
 		return
 	case cmd.FirstKey == 0 && cmd.KeysOf == nil:

@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
@@ -21,7 +20,7 @@ var ownCommands = []string{"consistency", "debug|sleep"}
 
 // ownComplexity are the commands whose work is another than in Redis, so that COMMAND
 // DOCS says so. It is the only difference, but for what is not served here at all.
-var ownComplexity = []string{"hrandfield", "lindex", "linsert", "lrange", "lrem", "lset", "rename", "renamenx", "spop", "srandmember",
+var ownComplexity = []string{"hrandfield", "lindex", "linsert", "lrange", "lrem", "lset", "spop", "srandmember",
 	"unlink", "zcount", "zlexcount", "zrandmember", "zrange", "zrangestore", "zrank", "zremrangebyrank", "zrevrange", "zrevrank"}
 
 // answer is a reply that was taken apart.
@@ -119,70 +118,6 @@ func writeSpecs(t *testing.T, c *rawClient) {
 	}
 }
 
-// recordedPath has what a Redis 7.2.6 answered to the questions of this file, so that
-// the comparison needs none: by protocol and command.
-const recordedPath = "testdata/redis-7.2.6-command.json"
-
-// redis72 answers as Redis 7.2.6 does: from the recording, or, with -update, from a real
-// one, whose answers are recorded.
-type redis72 struct {
-	t        *testing.T
-	real     *rawClient
-	protocol string
-	recorded map[string]string
-}
-
-func newRedis72(t *testing.T) *redis72 {
-	r := &redis72{t: t, recorded: map[string]string{}}
-	text, err := os.ReadFile(recordedPath)
-	if err == nil {
-		err = json.Unmarshal(text, &r.recorded)
-	}
-	if !*updateSpecs {
-		if err != nil {
-			t.Fatalf("%v: make it with -update and redis-server 7.2 in PATH", err)
-		}
-		return r
-	}
-	r.real = dialRaw(t, startReal(t))
-	if !strings.Contains(r.real.do("info", "server"), "redis_version:7.2.") {
-		t.Fatal("redis-server in PATH is not 7.2, which COMMAND follows")
-	}
-	t.Cleanup(func() {
-		_ = r.real.Close()
-		text, err := json.MarshalIndent(r.recorded, "", " ")
-		if err == nil {
-			err = os.WriteFile(recordedPath, append(text, '\n'), 0o644)
-		}
-		if err != nil {
-			t.Error(err)
-		}
-	})
-	return r
-}
-
-// hello chooses the protocol.
-func (r *redis72) hello(protocol string) {
-	r.protocol = protocol
-	if r.real != nil {
-		r.real.do("hello", protocol)
-	}
-}
-
-func (r *redis72) do(args ...string) string {
-	question := "RESP" + r.protocol + " " + strings.Join(args, " ")
-	if r.real != nil {
-		r.recorded[question] = r.real.do(args...)
-	}
-	answer, ok := r.recorded[question]
-	if !ok {
-		r.t.Fatalf("it is not recorded what Redis answers to %s: run with -update and redis-server 7.2 in PATH", question)
-	}
-	return answer
-}
-
-func (r *redis72) ask(args ...string) answer { return takeApart(r.do(args...)) }
-
 // TestSpecsFitTheTable needs no Redis: the table of package store and commands.json
 // say the same of each command.
 func TestSpecsFitTheTable(t *testing.T) {
@@ -250,7 +185,7 @@ func (a answer) plain() string {
 // TestCommandsLikeRedis compares COMMAND INFO and COMMAND DOCS of each command with
 // a real Redis 7.2, in both protocols.
 func TestCommandsLikeRedis(t *testing.T) {
-	theirs := newRedis72(t)
+	theirs := newRedis72(t, "testdata/redis-7.2.6-command.json")
 	if *updateSpecs {
 		writeSpecs(t, theirs.real)
 	}
@@ -351,7 +286,7 @@ touch a b
 `
 
 func TestKeysLikeRedis(t *testing.T) {
-	theirs := newRedis72(t)
+	theirs := newRedis72(t, "testdata/redis-7.2.6-keys.json")
 	l := newLab(t, 1, 1)
 	ours := dialRaw(t, l.addrs[0])
 	defer ours.Close()

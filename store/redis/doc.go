@@ -17,8 +17,8 @@
 // Differences from one Redis that users should know:
 //   - INFO and HELLO say that this is a cluster (cluster_enabled:1), because
 //     cluster clients look there and plain clients do not. No MOVED or ASK is ever
-//     sent: any node takes any command, and the CLUSTER listings only say which
-//     node is fastest.
+//     sent: any node takes any command. The CLUSTER listings show one master of all
+//     slots or, with ShowLeaders, each leader.
 //   - Only database 0. Keys of one command or transaction share a slot; MGET,
 //     EXISTS, DEL, UNLINK and TOUCH may span slots, and are then atomic only
 //     within a group.

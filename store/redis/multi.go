@@ -48,7 +48,7 @@ func isOutsideMulti(cmd *store.Command) bool {
 func isForbiddenInMulti(cmd *store.Command) bool {
 	switch cmd.Name {
 	case "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe",
-		"hello", "client|reply":
+		"client|reply":
 		return true
 	}
 	return cmd.Flags&store.NoMulti != 0

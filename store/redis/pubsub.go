@@ -391,7 +391,7 @@ func cmdPubSub(r *request) {
 			c.out.int(h.receivers(kind, name))
 		}
 	case sub == "help":
-		r.help("CHANNELS [<pattern>]", "NUMPAT", "NUMSUB [<channel> ...]", "SHARDCHANNELS [<pattern>]", "SHARDNUMSUB [<shardchannel> ...]")
+		r.help()
 	default:
 		r.unknownSub()
 	}

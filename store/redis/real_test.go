@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// startReal starts a real Redis as a cluster of one.
-func startReal(t *testing.T) (addr string) {
+// startReal starts a real Redis, with more arguments than it gets anyway.
+func startReal(t *testing.T, more ...string) (addr string) {
 	program := requireProgram(t, "redis-server")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -17,7 +17,7 @@ func startReal(t *testing.T) (addr string) {
 	addr = listener.Addr().String()
 	_ = listener.Close()
 	_, port, _ := net.SplitHostPort(addr)
-	cmd := exec.Command(program, "--port", port, "--save", "", "--appendonly", "no", "--dir", t.TempDir(), "--bind", "127.0.0.1", "--databases", "16")
+	cmd := exec.Command(program, append([]string{"--port", port, "--save", "", "--appendonly", "no", "--dir", t.TempDir(), "--bind", "127.0.0.1"}, more...)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 
 // The scripts in testdata are conversations:
 //
-//	cluster nodes=2 groups=2 password=p   a fresh cluster, before anything else
+//	cluster nodes=2 groups=2 password=p   a fresh cluster, before anything else; leaders has it show them
 //	a [n=2] [replies=3]                    client a (of node n) sends the lines below as one pipeline,
 //	                                       and gets one reply for each of them, unless told otherwise
 //	a raw [replies=0]                      the same with bytes as they are, with Go's escapes; lines are joined
@@ -107,7 +107,7 @@ func (s *script) cluster(d *datadriven.TestData) {
 		d.MaybeScanArgs(s.t, "maxclients", &maxClients)
 	}
 	s.lab = newLab(s.t, nodes, groups, func(server *Server) {
-		server.Password, server.MaxClients = password, maxClients
+		server.Password, server.MaxClients, server.ShowLeaders = password, maxClients, d.HasArg("leaders")
 	})
 	s.lab.Fail = s.failure.next
 	s.lab.Copies = func(group flotilla.GroupID, _ uint64) int { return int(s.copies[group].Load()) }

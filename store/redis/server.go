@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -29,6 +30,13 @@ type Server struct {
 	// MaxClients bounds the connections; more are told so and closed. Zero means
 	// DefaultMaxClients. CONFIG SET maxclients changes it while serving.
 	MaxClients int
+	// ShowLeaders has CLUSTER SLOTS and the like show each leader as a master of its
+	// groups' slots, and DBSIZE, KEYS, SCAN, RANDOMKEY, FLUSHALL and FLUSHDB speak of
+	// these alone. It must be the same on all nodes. See picture.
+	ShowLeaders bool
+	// ReplyBytes is what replies on their way to clients may take in memory, each counted
+	// twice. Zero means DefaultReplyBytes.
+	ReplyBytes int64
 	// Version is Flotilla's, shown by INFO.
 	Version string
 	// HasRoom, if set, says whether the disk still takes data; DiskBytes how much it
@@ -47,9 +55,11 @@ type Server struct {
 	commands  map[*store.Command]*commandStats
 	specs     func() map[string]*commandSpec // read when first asked for
 	hub       hub
+	replies   budget
 	waiting   waiters
 	distant   distant
 	poll      time.Duration // pollWithEvents, but for tests
+	writeTime time.Duration // the constant, but for tests
 	cancels   []func()
 
 	counters  counters
@@ -135,6 +145,10 @@ func (s *Server) start() {
 	if s.poll == 0 {
 		s.poll = pollWithEvents
 	}
+	if s.writeTime == 0 {
+		s.writeTime = writeTime
+	}
+	s.replies.bytes = cmp.Or(s.ReplyBytes, DefaultReplyBytes)
 	s.hub.start()
 	s.waiting.start()
 	s.hard, s.giveUp = context.WithCancel(context.Background())

@@ -161,6 +161,46 @@ func TestTooLargeCommandLosesNothingElse(t *testing.T) {
 	}
 }
 
+// TestErrorOfMisreadArrives: a client that sends everything before it reads gets the
+// error, and the end of the connection, though much of what it sent is not read as commands.
+func TestErrorOfMisreadArrives(t *testing.T) {
+	l := newLab(t, 1, 1)
+	c := dialRaw(t, l.addrs[0])
+	defer c.Close()
+	if _, err := c.Write([]byte("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$70000000\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write(make([]byte, 70_000_000)); err != nil {
+		t.Fatal("the value can not be sent to its end:", err)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if rest, err := io.ReadAll(c); err != nil || string(rest) != "-ERR Protocol error: invalid bulk length\r\n" {
+		t.Errorf("%q, %v", rest, err)
+	}
+}
+
+// TestWaitCountsReplicasThatCanBeReached: also for who wrote nothing.
+func TestWaitCountsReplicasThatCanBeReached(t *testing.T) {
+	l := newLab(t, 3, 2)
+	c := dialRaw(t, l.addrs[0])
+	defer c.Close()
+	set := func(isAlive bool) { l.Change(func(t *flotilla.Topology) { t.Nodes[2].Alive = isAlive }) }
+	set(false)
+	if got := c.do("wait", "2", "30"); got != ":1\n" {
+		t.Errorf("a node is down: %q", got)
+	}
+	c.send(appendCommand(nil, [][]byte{[]byte("wait"), []byte("2"), []byte("0")}))
+	eventually(t, "it waits for the node", func() bool { return l.servers[0].Stats().Blocked == 1 })
+	set(true)
+	if got := c.replies(1); got != ":2\n" {
+		t.Errorf("it is back: %q", got)
+	}
+	l.Change(func(t *flotilla.Topology) { t.Groups[1].Leader = 0 })
+	if got := c.do("wait", "0", "0"); got != ":0\n" {
+		t.Errorf("a group without a leader: %q", got)
+	}
+}
+
 // A waiter is served although no event of its group ever comes here.
 func TestBlockingWithoutReplica(t *testing.T) {
 	l := newLab(t, 2, 1)
@@ -320,7 +360,7 @@ func TestPicture(t *testing.T) {
 	cluster := redistest.New(4, 2, 6379, 6380, 6381, 6382)
 	defer cluster.Close()
 	cluster.Change(func(t *flotilla.Topology) { t.Nodes[3].Alive = false })
-	s := &Server{Host: cluster.Host(2)}
+	s := &Server{Host: cluster.Host(2), ShowLeaders: true}
 	want := `0000000100000001000000010000000100000001 127.0.0.1:6379@7001 master - 0 0 1 connected 0-8191
 0000000200000002000000020000000200000002 127.0.0.1:6380@7001 myself,master - 0 0 1 connected 8192-16383
 0000000300000003000000030000000300000003 127.0.0.1:6381@7001 slave 0000000100000001000000010000000100000001 0 0 1 connected
@@ -334,6 +374,31 @@ func TestPicture(t *testing.T) {
 	p := s.picture()
 	if got := fmt.Sprint(p.masters); got != "map[n2:[{0 16383}]]" || !strings.Contains(p.info(), "cluster_state:fail") {
 		t.Error(got, p.info())
+	}
+}
+
+// TestOneMaster: without ShowLeaders the live node that leads the most groups is shown as
+// the master of all slots, on every node alike; a leader that is down does not count.
+func TestOneMaster(t *testing.T) {
+	cluster := redistest.New(3, 4)
+	defer cluster.Close()
+	pictures := func() (all []string) {
+		for i := range 3 {
+			p := (&Server{Host: cluster.Host(i + 1)}).picture()
+			all = append(all, fmt.Sprint(p.masters, p.master, p.unled))
+		}
+		return all
+	}
+	for _, got := range pictures() { // n1 leads two groups
+		if got != "map[n1:[{0 16383}]] map[n2:n1 n3:n1] 0" {
+			t.Error(got)
+		}
+	}
+	cluster.Change(func(t *flotilla.Topology) { t.Nodes[0].Alive = false })
+	for _, got := range pictures() {
+		if got != "map[n2:[{0 16383}]] map[n1:n2 n3:n2] 8192" {
+			t.Error(got)
+		}
 	}
 }
 

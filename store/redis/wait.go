@@ -14,7 +14,8 @@ const waitInMulti = time.Second
 
 // cmdWait waits until numreplicas replicas besides the leader have the connection's
 // last write on disk, or for timeout milliseconds (0: for ever), and answers with
-// how many have. With writes to several groups it is the least of their numbers.
+// how many have. With writes to several groups it is the least of their numbers; of who
+// wrote nothing, as in Redis, each replica that can be reached has everything.
 func cmdWait(r *request) {
 	c := r.c
 	want, ok := r.int(1)
@@ -31,9 +32,6 @@ func cmdWait(r *request) {
 		return
 	case timeout > math.MaxInt64-time.Now().UnixMilli():
 		r.fail("ERR timeout is out of range")
-		return
-	case len(c.session.Written()) == 0:
-		c.out.int(c.replicasAlive())
 		return
 	case c.isInExec:
 		ctx, cancel := context.WithTimeout(r.ctx, waitInMulti)
@@ -83,6 +81,9 @@ func (c *conn) waitForCopies(ctx context.Context, b *blocked, want int) {
 // replicated returns on how many replicas besides the leader's what this connection
 // wrote is, once that is want in each group, or ctx ends.
 func (c *conn) replicated(ctx context.Context, want int) int {
+	if len(c.session.Written()) == 0 {
+		return c.awaitReplicas(ctx, want)
+	}
 	least := math.MaxInt
 	for group, index := range c.session.Written() {
 		least = min(least, c.server.Host.Replicated(ctx, group, index, want))
@@ -90,8 +91,26 @@ func (c *conn) replicated(ctx context.Context, want int) int {
 	return least
 }
 
-// replicasAlive is what WAIT answers who wrote nothing: how many replicas, besides
-// the leader's, of the group that has the fewest are on nodes that were heard of lately.
+// lookAgain is how often who wrote nothing looks how many replicas can be reached.
+const lookAgain = 50 * time.Millisecond
+
+// awaitReplicas waits until at least want replicas can be reached, or ctx ends.
+func (c *conn) awaitReplicas(ctx context.Context, want int) int {
+	ticker := time.NewTicker(lookAgain)
+	defer ticker.Stop()
+	for {
+		if n := c.replicasAlive(); n >= want || ctx.Err() != nil {
+			return n
+		}
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		}
+	}
+}
+
+// replicasAlive is how many replicas, besides the leader's, of the group that has the
+// fewest are on nodes that were heard of lately. A group without a leader has none.
 func (c *conn) replicasAlive() int {
 	t := c.server.Host.Topology()
 	isAlive := map[flotilla.NodeID]bool{}
@@ -103,13 +122,13 @@ func (c *conn) replicasAlive() int {
 		if g.ID == flotilla.Directory {
 			continue
 		}
-		alive := -1 // the leader's is not counted
+		alive := 0
 		for _, node := range g.Nodes {
-			if isAlive[node] {
+			if node != g.Leader && isAlive[node] && isAlive[g.Leader] {
 				alive++
 			}
 		}
-		least = min(least, max(alive, 0))
+		least = min(least, alive)
 	}
 	if least == math.MaxInt {
 		return 0

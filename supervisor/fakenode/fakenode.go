@@ -113,7 +113,26 @@ func handler(o Options) http.Handler {
 		faults = string(raw)
 		w.WriteHeader(http.StatusNoContent)
 	})
+	mux.HandleFunc("POST /lab/orders", func(w http.ResponseWriter, r *http.Request) { obey(w, r, o) })
 	return mux
+}
+
+// obey answers an order: n1 leads group 1, and all others say that they lead nothing.
+func obey(w http.ResponseWriter, r *http.Request, o Options) {
+	var order struct {
+		Verb  string
+		Group flotilla.GroupID
+	}
+	err := json.NewDecoder(r.Body).Decode(&order)
+	if r.Header.Get("Authorization") != "Bearer "+o.Token || err != nil {
+		http.Error(w, "wrong token, or no order", http.StatusBadRequest)
+		return
+	}
+	if order.Verb == "transfer" && (o.Node != 1 || order.Group != 1) {
+		http.Error(w, fmt.Sprintf("%v does not lead %v", o.Node, order.Group), http.StatusBadRequest)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // status is that of a cluster with the directory and one more group, which n1 leads.

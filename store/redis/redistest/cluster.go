@@ -186,7 +186,7 @@ func (c *Cluster) read(call *flotilla.Call) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	g := c.groups[call.Group]
-	view := flotilla.View{Reader: &g.state, Group: call.Group, Index: g.index, Time: g.time, Now: now()}
+	view := flotilla.View{Reader: &g.state, Group: call.Group, Index: g.index, Time: g.time, Now: now(), Charge: call.Charge}
 	call.Replies = call.Replies[:0]
 	for _, command := range call.Commands {
 		call.Replies = append(call.Replies, store.Machine{}.Read(&view, command))

@@ -1,0 +1,115 @@
+package check
+
+import (
+	"cmp"
+	"slices"
+)
+
+// judgeRates finds queues that gave out more messages in some time than their rate allows.
+// A bucket that was full gives out a second's worth at once.
+func (v *queueView) judgeRates() {
+	for _, queue := range v.limited(func(r QueueRules) bool { return r.Rate > 0 }) {
+		rate := v.rules[queue].Rate
+		given := v.givenBy(queue)
+		slices.SortStableFunc(given, func(a, b *lease) int { return cmp.Compare(a.given.Earliest, b.given.Earliest) })
+		for i, first := range given {
+			from := first.given.Earliest
+			last := slices.Clone(given[i:])
+			slices.SortStableFunc(last, func(a, b *lease) int { return cmp.Compare(a.given.Latest, b.given.Latest) })
+			for n, l := range last { // n+1 messages were given out between from and then
+				until := l.given.Latest
+				if most := rate + rate*(until-from)/1000; int64(n+1) > most {
+					v.accuse("rate", l.message, "%s gave out %d messages within %s, and may give out %d a second: from %q on, %q the last", queue, n+1,
+						seconds(until-from), rate, first.message.body, l.message.body)
+					return
+				}
+			}
+		}
+	}
+}
+
+// judgeInFlight finds receives after which more messages of a queue were leased than may
+// be. A lease counts as long as nobody may have ended it.
+func (v *queueView) judgeInFlight() {
+	for _, queue := range v.limited(func(r QueueRules) bool { return r.MaxInFlight > 0 }) {
+		most, given := v.rules[queue].MaxInFlight, v.givenBy(queue)
+		for _, l := range given {
+			leased := int64(0)
+			for _, other := range given {
+				if other.given == l.given || other.given.before(l.given) && other.isHeldAt(l.given) && !v.mayBeGone(queue, l.given) {
+					leased++
+				}
+			}
+			if leased > most {
+				v.accuse("in flight", l.message, "%d messages of %s were leased, and %d may be, when %q was given out", leased, queue, most, l.message.body)
+				return
+			}
+		}
+	}
+}
+
+// isHeldAt reports whether a lease surely counted when an operation took effect.
+func (l *lease) isHeldAt(o *QueueOperation) bool {
+	return l.isSurelyLive(o) && !slices.ContainsFunc(l.settles, func(s *QueueOperation) bool { return s.mayHaveHappened() && s.Begin < o.End })
+}
+
+// mayBeGone reports whether messages of a queue may have been purged or moved before an
+// operation took effect.
+func (v *queueView) mayBeGone(queue string, o *QueueOperation) bool {
+	return v.mayBeMoved(o) || slices.ContainsFunc(v.purges[queue], func(p *QueueOperation) bool { return p.Begin < o.End })
+}
+
+// judgeRetention finds messages that were given out though their queue no longer keeps them.
+// That counts from when a message arrived: of one that was delayed, nobody was told.
+func (v *queueView) judgeRetention() {
+	for _, queue := range v.limited(func(r QueueRules) bool { return r.Retention > 0 }) {
+		for _, l := range v.givenBy(queue) {
+			if l.SentAt > 0 && !isDelayed(l.message) && l.given.Earliest > l.SentAt+v.rules[queue].Retention {
+				v.accuse("retention", l.message, "%s gave out %q %s after it was sent, and keeps messages for %s", queue, l.message.body,
+					seconds(l.given.Earliest-l.SentAt), seconds(v.rules[queue].Retention))
+				return
+			}
+		}
+	}
+}
+
+func isDelayed(m *message) bool {
+	return slices.ContainsFunc(m.sends, func(s *QueueOperation) bool { return s.Delay > 0 || s.NotBefore > 0 })
+}
+
+// mayBeTooOld reports whether a message that was accepted, and is nowhere, may be so since
+// its queue does not keep messages for that long.
+func (v *queueView) mayBeTooOld(accepted *QueueOperation) bool {
+	keeps := v.rules[accepted.Queue].Retention
+	return keeps > 0 && v.end >= accepted.Earliest+keeps
+}
+
+// mayBeTooOldAt reports whether a leased message may have been too old when an operation
+// took effect: a lease does not keep it.
+func (v *queueView) mayBeTooOldAt(l *lease, o *QueueOperation) bool {
+	keeps := v.rules[l.queue].Retention
+	return keeps > 0 && o.Latest >= l.SentAt+keeps
+}
+
+// limited returns the queues of which a rule is asked for, in order.
+func (v *queueView) limited(isAsked func(QueueRules) bool) (queues []string) {
+	for queue, rules := range v.rules {
+		if isAsked(rules) {
+			queues = append(queues, queue)
+		}
+	}
+	slices.Sort(queues)
+	return queues
+}
+
+// givenBy returns all leases that a queue gave out and somebody was told of.
+func (v *queueView) givenBy(queue string) (all []*lease) {
+	for _, body := range v.bodies {
+		for _, l := range v.messages[body].leases {
+			if l.queue == queue {
+				all = append(all, l)
+			}
+		}
+	}
+	return all
+}

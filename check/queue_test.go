@@ -1,0 +1,78 @@
+package check
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestRightQueuesAreNotAccused(t *testing.T) {
+	seeds := uint64(400)
+	if testing.Short() {
+		seeds = 100
+	}
+	for seed := range seeds {
+		toy := newToyQueues(seed, "")
+		history := toy.run(100 + int(seed%7)*100)
+		if v := Queues(history, toy.rules); !v.OK() {
+			t.Fatalf("seed %d: all was right, and %v", seed, v)
+		}
+	}
+}
+
+// TestEachBrokenQueueRuleIsFound breaks one rule now and then. Not every break can be
+// seen; most must be, and by the words that belong to it.
+func TestEachBrokenQueueRuleIsFound(t *testing.T) {
+	const seeds = 60
+	tests := []struct {
+		rule  string
+		by    []string
+		least int // of the histories in which it was broken, in percent
+	}{
+		{"lost", []string{"lost: "}, 95},
+		{"lost when dead", []string{"lost: "}, 60},
+		{"refused", []string{"invented: ", "stale: ", "counts: ", "lost: "}, 60},
+		{"doubled", []string{"sent twice: "}, 95},
+		{"twice", []string{"sent twice: "}, 60},
+		{"two leases", []string{"two leases: "}, 90},
+		{"not deleted", []string{"deleted and back: "}, 90},
+		{"late delete", []string{"lost: ", "stale: "}, 80},
+		{"late change", []string{"stale: "}, 80},
+		{"no change", []string{"stale: "}, 70},
+		{"order", []string{"order: "}, 80},
+		{"numbers", []string{"order: "}, 20},
+		{"early", []string{"early: "}, 50},
+		{"uncounted", []string{"counts: "}, 90},
+		{"overcounted", []string{"counts: "}, 90},
+		{"immortal", []string{"dead: "}, 70},
+		{"dead too soon", []string{"dead: "}, 50},
+		{"dead and back", []string{"dead: ", "counts: "}, 60},
+		{"purge forgets", []string{"purged and back: "}, 60},
+		{"tally", []string{"tally: "}, 90},
+		{"rate", []string{"rate: "}, 50},
+		{"in flight", []string{"in flight: "}, 50},
+		{"kept too long", []string{"retention: "}, 50},
+	}
+	for _, test := range tests {
+		t.Run(test.rule, func(t *testing.T) {
+			broken, found := 0, 0
+			for seed := range uint64(seeds) {
+				toy := newToyQueues(seed, test.rule)
+				v := Queues(toy.run(500), toy.rules)
+				if !toy.isBroken {
+					continue
+				}
+				broken++
+				for _, by := range test.by {
+					if strings.Contains(strings.Join(v.Faults, "\n"), by) {
+						found++
+						break
+					}
+				}
+			}
+			t.Logf("found in %d of %d histories", found, broken)
+			if broken < 10 || found*100 < test.least*broken {
+				t.Errorf("found in %d of %d histories, want %d %%", found, broken, test.least)
+			}
+		})
+	}
+}

@@ -1,0 +1,107 @@
+package cluster
+
+import (
+	"testing"
+
+	"flotilla/consensus"
+	"flotilla/storage"
+)
+
+// newcomers is a lab whose nodes have empty disks, do not know why, and are down.
+func newcomers(t *testing.T, nodes int) *lab {
+	l := newLabOf(t, 1, nodes, labGroups)
+	l.asksFirst = true
+	for _, n := range l.nodes {
+		l.takeDisk(n)
+	}
+	l.air, l.now = nil, 0
+	return l
+}
+
+// takeDisk stops a node for good and takes its data away.
+func (l *lab) takeDisk(n *labNode) {
+	l.stop(n, 1<<30)
+	n.disk = storage.NewMemory(n.diskOptions())
+}
+
+// copies counts the copies that a node holds, and those of them that have a fresh id.
+func (n *labNode) copies() (all, fresh int) {
+	for _, r := range n.disk.Groups() {
+		all++
+		if consensus.IsFresh(r.ID) {
+			fresh++
+		}
+	}
+	return all, fresh
+}
+
+// serves reports whether a node holds all groups, and each has a leader.
+func (n *labNode) serves() bool {
+	for _, g := range n.node.directory.Groups {
+		if h := n.node.hosted[g.ID]; h == nil || h.group.Leader() == 0 || h.state.Mark().Index == 0 {
+			return false
+		}
+	}
+	return n.node.directory.Version > 0
+}
+
+// TestNewNodesBecomeACluster: a majority of nodes that know of nothing starts one, no less;
+// who comes later is taken for one that lost its data, which it can not tell apart, and serves as well.
+func TestNewNodesBecomeACluster(t *testing.T) {
+	l := newcomers(t, 3)
+	first, second, third := l.nodes[0], l.nodes[1], l.nodes[2]
+	l.start(first, true)
+	for end := l.now + 20_000; l.now < end; l.step() {
+		if all, _ := first.copies(); all > 0 || first.core.Status().IsReady {
+			t.Fatalf("after %d ms alone it has %d copies, or says that it is ready", l.now, all)
+		}
+	}
+	l.start(second, true)
+	l.run(10_000, "two of three serve", func() bool { return first.serves() && second.serves() })
+	l.answer(first, "La0001")
+	l.start(third, true)
+	l.run(20_000, "the third serves too", func() bool { return third.serves() && l.list(third, "La") == "0001" })
+	for i, n := range l.nodes {
+		if all, fresh := n.copies(); all != labGroups+1 || (fresh == all) != (n == third) {
+			t.Errorf("n%d has %d copies, %d of them fresh", i+1, all, fresh)
+		}
+	}
+}
+
+// TestALostDiskIsNoNewNode: the node comes back as copies that never voted, as with --join, also if
+// it hears only of nodes that know less than it once did.
+func TestALostDiskIsNoNewNode(t *testing.T) {
+	l, _ := ready(t)
+	l.asksFirst = true
+	lost := l.nodes[1]
+	l.takeDisk(lost)
+	l.start(lost, true)
+	l.run(20_000, "it serves", lost.serves)
+	if all, fresh := lost.copies(); all != fresh || all != labGroups+1 {
+		t.Errorf("it has %d copies, %d of them fresh", all, fresh)
+	}
+}
+
+// TestALostDiskForgetsNothingOfOthers: n1 and n2 have an entry that n3 has not; n2 loses
+// its disk while n1 is down. With n3 it must not form a majority that never heard of the entry.
+func TestALostDiskForgetsNothingOfOthers(t *testing.T) {
+	l, leader := ready(t)
+	l.asksFirst = true
+	other, behind := l.nodes[leader.id%3], l.nodes[(leader.id+1)%3]
+	l.stop(behind, 1<<30)
+	l.answer(leader, "La0001")
+	l.run(5000, "the other has it", func() bool { return l.list(other, "La") == "0001" })
+	l.stop(leader, 1<<30)
+	l.takeDisk(other)
+	behind.down = 0
+	l.start(other, true)
+	for end := l.now + 30_000; l.now < end; l.step() {
+		if behind.node != nil && behind.node.hosted[1].group.IsLeader() {
+			t.Fatal("a node that lacks an acknowledged entry leads, by the vote of one that forgot it")
+		}
+	}
+	leader.down = 0
+	l.run(30_000, "all serve", func() bool {
+		return leader.node != nil && leader.serves() && behind.serves() && other.serves() && l.list(behind, "La") == "0001" && l.list(other, "La") == "0001"
+	})
+}

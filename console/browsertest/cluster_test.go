@@ -1,0 +1,41 @@
+package browsertest
+
+import (
+	"testing"
+
+	"flotilla/lab/labtest"
+	"flotilla/supervisor"
+)
+
+// TestClusterTabAndLoad: the load runs through the door and loses nothing acknowledged over
+// a leader's death; the tab shows every node's numbers, and which node does not answer.
+func TestClusterTabAndLoad(t *testing.T) {
+	chromium(t)
+	f := labtest.StartFleet(t, 3)
+	b := open(t)
+	b.visit(address(t, f, 1), 1280)
+	leader := b.agree(f)
+	if leader == 1 { // the page must stay
+		f.Request(supervisor.Request{Verb: supervisor.Transfer, Order: supervisor.Order{Group: 1, To: 2}})
+		labtest.Eventually(t, patience, "another leads", func() bool { leader = f.Leader(1); return leader > 1 }, func() string { return "" })
+	}
+	b.js(`document.getElementById('load').requestSubmit()`)
+	b.until("the load runs", `/^[1-9]\d* a second/.test(document.getElementById('load-say').textContent)`)
+	f.Fault(supervisor.Kill, leader)
+	b.until("another leads", `[...document.querySelectorAll('#picture .node.leads')].length === 1 && `+word(leader)+` === 'down'`)
+	b.until("the load goes on", `/^[1-9]\d* a second/.test(document.getElementById('load-say').textContent)`)
+	b.shoot("load")
+	b.js(`document.getElementById('load-stop').click()`)
+	b.until("nothing is missing", `/^Not running.*nothing acknowledged is missing/.test(document.getElementById('load-say').textContent)`)
+
+	b.visit(address(t, f, 1)+"cluster", 1280)
+	b.until("each node is there, one does not answer", `document.querySelectorAll('#nodes tbody tr').length === 3 && document.querySelectorAll('#nodes td.bad').length === 1`)
+	b.until("the other two's copies are", `document.querySelectorAll('#copies tbody tr').length === 4`)
+	value := func(name string) string {
+		return `document.querySelector('#settings tr[data-setting="` + name + `"] td')?.innerText`
+	}
+	b.until("the settings of both are, apart where they differ", value("replicas")+` === '3' && /^n\d: \S+\nn\d: \S+$/.test(`+value("listen-store")+`)`)
+	b.until("nothing differs that should not", `document.querySelectorAll('#settings .warn').length === 0`)
+	b.until("there are samples", `Boolean(document.querySelector('#charts polyline')?.getAttribute('points'))`)
+	b.shoot("cluster")
+}

@@ -1,0 +1,74 @@
+package browsertest
+
+import (
+	"fmt"
+	"testing"
+
+	"flotilla"
+	"flotilla/lab/labtest"
+	"flotilla/supervisor"
+)
+
+// answers is what the table of levels says, a word a level.
+const answers = `[...document.querySelectorAll('#answers [data-level]')].map((r) => r.dataset.level + ' ' + (r.cells[2].classList.contains('bad') ? 'refused' : r.cells[2].textContent)).join('; ')`
+
+// TestStoreTab: a key is made, found, changed and deleted; the command line helps and
+// answers; and a node that is cut off refuses what it can not promise, and tells what it has.
+func TestStoreTab(t *testing.T) {
+	chromium(t)
+	f := labtest.StartFleet(t, 3)
+	b := open(t)
+	b.visit(address(t, f, 1)+"store", 1280)
+	b.until("the command table has come", `document.querySelectorAll('#names option').length > 200`)
+	for _, line := range []string{`SET town "Sankt Pölten"`, "RPUSH trees oak elm", "HSET person name Ada born 1815", "SET gone soon EX 900"} {
+		b.js(fmt.Sprintf(`const f = document.getElementById('line'); f.elements.line.value = %q; f.requestSubmit();`, line))
+		b.until("it was answered", fmt.Sprintf(`document.getElementById('said').textContent.includes(%q) && document.getElementById('said').textContent.endsWith('\n\n')`, line))
+	}
+	b.js(`const i = document.getElementById('line').elements.line; i.value = 'zadd'; i.dispatchEvent(new Event('input', {bubbles: true}));`)
+	b.until("there is help", `document.getElementById('help').textContent.includes('ZADD key')`)
+	b.js(`const f = document.getElementById('line'); f.elements.line.value = 'BLPOP trees 0'; f.requestSubmit();`)
+	b.until("what would wait is refused", `document.getElementById('said').textContent.includes('use redis-cli')`)
+	b.forgive("400")
+
+	b.js(`document.getElementById('find').requestSubmit()`)
+	b.until("the keys are listed", `document.querySelectorAll('#keys tbody tr').length === 4`)
+	b.js(`[...document.querySelectorAll('#keys button')].find((k) => k.textContent === 'town').click()`)
+	b.until("the value is shown", `document.getElementById('edit').elements.value.value === 'Sankt Pölten'`)
+	b.js(`const f = document.getElementById('edit'); f.elements.value.value = 'Krems'; f.requestSubmit();`)
+	b.js(`const f = document.getElementById('levels'); f.elements.key.value = 'town'; f.requestSubmit();`)
+	b.until("all levels see the new value", answers+` === 'linearizable "Krems"; session "Krems"; bounded "Krems"; eventual "Krems"' || void document.getElementById('levels').requestSubmit()`)
+	b.shoot("store")
+
+	b.js(`const s = document.getElementById('where').elements.whatif; s.value = 'come'; s.dispatchEvent(new Event('change', {bubbles: true}));`)
+	b.until("it is told what would move", `document.getElementById('whatif-say').textContent.includes('If n4 came, ')`)
+	b.shoot("whatif")
+	b.js(`const s = document.getElementById('where').elements.whatif; s.value = '2'; s.dispatchEvent(new Event('change', {bubbles: true}));`)
+	b.until("of three, nobody can take the third copy", `document.getElementById('owners').textContent.includes('the copy on n2 would have nowhere to go: 2 left')`)
+	b.js(`const s = document.getElementById('where').elements.whatif; s.value = ''; s.dispatchEvent(new Event('change', {bubbles: true}));`)
+	b.until("it is as before", `document.getElementById('whatif-say').hidden && document.getElementById('owners').textContent.includes('g1: 16384 slots')`)
+
+	leader := f.Leader(1)
+	last := leader%3 + 1
+	f.Fault(supervisor.Isolate, last)
+	b.visit(address(t, f, leader)+"store", 1280)
+	b.until("the tab is there", `document.querySelectorAll('#names option').length > 200`)
+	b.js(`const f = document.getElementById('line'); f.elements.line.value = 'SET town Melk'; f.requestSubmit();`)
+	b.until("it was written", `document.getElementById('said').textContent.includes('OK')`)
+	b.read(leader)
+	b.until("the leader sees it", answers+`.startsWith('linearizable "Melk"')`)
+	b.read(last)
+	b.until("who is cut off refuses, and has the old value", answers+` === 'linearizable refused; session refused; bounded refused; eventual "Krems"'`)
+	b.shoot("levels")
+	f.Fault(supervisor.Heal)
+	b.js(`const f = document.getElementById('look'); f.elements.key.value = 'town'; f.requestSubmit();`)
+	b.until("it is shown", `document.getElementById('edit').elements.value.value === 'Melk'`)
+	b.js(`document.getElementById('delete').click()`)
+	b.until("it is gone, and has a place", `document.getElementById('key-say').textContent.startsWith('Does not exist. It would go to: Slot')`)
+}
+
+// read asks a node for a key at all levels.
+func (b *browser) read(node flotilla.NodeID) {
+	b.t.Helper()
+	b.js(fmt.Sprintf(`document.querySelector('#answers tbody').replaceChildren(); const f = document.getElementById('levels'); f.elements.key.value = 'town'; f.elements.node.value = '%d'; f.requestSubmit();`, node))
+	b.until("there are answers", `document.querySelectorAll('#answers [data-level]').length === 4`)
+}

@@ -1,0 +1,436 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"flotilla"
+	"flotilla/cluster"
+	"flotilla/supervisor"
+)
+
+// FaultAsk is a fault that a page asks for.
+type FaultAsk struct {
+	Verb     supervisor.Verb `json:"verb"`
+	Node     flotilla.NodeID `json:"node"` // 0, with heal: all
+	To       flotilla.NodeID `json:"to"`   // cut
+	IsOneWay bool            `json:"one_way"`
+	Delay    flotilla.Millis `json:"delay_ms"`
+	Ahead    flotilla.Millis `json:"ahead_ms"`
+	IsSure   bool            `json:"sure"` // also if it loses the majority
+	// Token is the lab's; asked for where there is no supervisor.
+	Token string `json:"token"`
+}
+
+// request returns what the supervisor is asked for.
+func (a FaultAsk) request() supervisor.Request {
+	r := supervisor.Request{Verb: a.Verb, IsOneWay: a.IsOneWay, DelayMillis: a.Delay, Clock: cluster.Skew{OffsetMillis: a.Ahead}}
+	if a.Node != 0 {
+		r.Nodes = []flotilla.NodeID{a.Node}
+	}
+	if a.Verb == supervisor.Cut {
+		r.Nodes = append(r.Nodes, a.To)
+	}
+	return r
+}
+
+// check says what is wrong with what is asked for, and what is possible.
+func (a FaultAsk) check(p Picture) error {
+	if !slices.Contains(supervisor.FaultVerbs(), a.Verb) {
+		return fmt.Errorf("%q is no fault that is known here: the faults are %v", a.Verb, supervisor.FaultVerbs())
+	}
+	var known []flotilla.NodeID
+	for _, n := range p.Nodes {
+		known = append(known, n.Node)
+	}
+	isOfAll := a.Verb == supervisor.Heal && a.Node == 0
+	if !isOfAll && !slices.Contains(known, a.Node) {
+		return fmt.Errorf("there is no node %v: this cluster has %v", a.Node, known)
+	}
+	if a.Verb == supervisor.Cut && (a.To == a.Node || !slices.Contains(known, a.To)) {
+		return fmt.Errorf("there is no link from %v to %v: cut is between two of %v", a.Node, a.To, known)
+	}
+	return a.request().Check(int(slices.Max(append(known, 1))))
+}
+
+// Done is what became of a fault that was asked for.
+type Done struct {
+	Lines []string `json:"lines"`
+	// SinceStamp is when it was asked for, for /api/fault/seen.
+	SinceStamp int64  `json:"since"`
+	Error      string `json:"error,omitempty"`
+}
+
+// fault breaks or mends something.
+func (c *Console) fault(w http.ResponseWriter, r *http.Request) {
+	var ask FaultAsk
+	if !readAsk(w, r, &ask) {
+		return
+	}
+	if c.options.isByHand() && !c.options.Lab.admits(ask.Token) {
+		http.Error(w, errToken.Error(), http.StatusForbidden)
+		return
+	}
+	picture := c.watcher.picture(time.Now())
+	if err := ask.check(picture); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if k := c.options.keeper(); k != "" && isProcess(ask.Verb) {
+		says, command := k.handSays(ask.Verb, nodeOf(picture, ask.Node))
+		http.Error(w, says+" "+command, http.StatusNotImplemented)
+		return
+	}
+	if e := Expect(ask, picture); len(e.Loses) > 0 && !ask.IsSure {
+		http.Error(w, e.Says, http.StatusConflict)
+		return
+	}
+	done := Done{SinceStamp: c.options.Micros()}
+	var err error
+	if c.options.isByHand() {
+		done.Lines, err = c.breakByHand(r.Context(), ask)
+	} else {
+		done.Lines, err = c.options.Fleet.Do(r.Context(), ask.request())
+	}
+	if err != nil {
+		done.Error = err.Error()
+	}
+	c.options.Log.Info("a page asked for a fault", "verb", ask.Verb, "node", ask.Node)
+	writeJSON(w, done)
+}
+
+// nodeOf returns a node of the picture, or none.
+func nodeOf(p Picture, id flotilla.NodeID) NodePicture {
+	for _, n := range p.Nodes {
+		if n.Node == id {
+			return n
+		}
+	}
+	return NodePicture{}
+}
+
+// expect says beforehand what a fault will do.
+func (c *Console) expect(w http.ResponseWriter, r *http.Request) {
+	ask, err := askedBy(r.URL.Query())
+	picture := c.watcher.picture(time.Now())
+	if err == nil {
+		err = ask.check(picture)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	e := Expect(ask, picture)
+	if k := c.options.keeper(); k != "" && isProcess(ask.Verb) {
+		e.How, e.Command = k.handSays(ask.Verb, nodeOf(picture, ask.Node))
+	}
+	writeJSON(w, e)
+}
+
+// askedBy reads the fault that a query names.
+func askedBy(q url.Values) (FaultAsk, error) {
+	var err error
+	number := func(name string, bits int) int64 {
+		if !q.Has(name) {
+			return 0 // none
+		}
+		n, failed := strconv.ParseInt(q.Get(name), 10, bits)
+		if failed != nil && err == nil {
+			err = fmt.Errorf("%s=%s: give a whole number, such as %s=2", name, q.Get(name), name)
+		}
+		return n
+	}
+	ask := FaultAsk{Verb: supervisor.Verb(q.Get("verb")), Node: flotilla.NodeID(number("node", 32)), To: flotilla.NodeID(number("to", 32)),
+		IsOneWay: q.Has("one_way"), Delay: flotilla.Millis(number("delay_ms", 64)), Ahead: flotilla.Millis(number("ahead_ms", 64))}
+	return ask, err
+}
+
+// seen says what came of a fault so far.
+func (c *Console) seen(w http.ResponseWriter, r *http.Request) {
+	since, err := strconv.ParseUint(r.URL.Query().Get("since"), 10, 64)
+	if err != nil {
+		http.Error(w, "since is a stamp", http.StatusBadRequest)
+		return
+	}
+	c.watcher.mu.Lock()
+	notes := c.watcher.history.rare() // elections are
+	c.watcher.mu.Unlock()
+	s := See(notes, since, uint64(c.options.Micros()), c.watcher.picture(time.Now()))
+	if counts, ok := c.load.since(time.UnixMicro(int64(since))); ok && counts.Done+counts.Refused+counts.Unknown > 0 {
+		s.Lines = append(s.Lines, counts.say(c.options.Host.Self()))
+	}
+	writeJSON(w, s)
+}
+
+// say tells what came of a node's load.
+func (n LoadCounts) say(node flotilla.NodeID) string {
+	text := fmt.Sprintf("the load through %v: %d commands answered, %d refused, %d without an answer", node, n.Done, n.Refused, n.Unknown)
+	switch {
+	case n.Wrong > 0:
+		return text + fmt.Sprintf("; %d ACKNOWLEDGED WRITES MISSING", n.Wrong)
+	case n.Checked > 0:
+		return text + fmt.Sprintf("; nothing acknowledged was missing where %d of them looked", n.Checked)
+	}
+	return text
+}
+
+// Seen is what was seen after a fault.
+type Seen struct {
+	Lines []string `json:"lines"`
+	// IsCalm says that every group has a leader.
+	IsCalm bool `json:"calm"`
+}
+
+// See tells from the history how long groups had no leader after a fault, and who leads now.
+func See(notes []cluster.Note, since, now uint64, p Picture) Seen {
+	s := Seen{Lines: []string{}, IsCalm: true}
+	seconds := func(to uint64) float64 { return float64(to-since) / 1e6 }
+	led, slowest := 0, uint64(0) // how many groups have a leader, and when the last of them had it
+	for _, g := range p.Groups {
+		first := firstLeader(notes, g.Group, since)
+		if g.Leader != 0 {
+			led, slowest = led+1, max(slowest, first.Stamp)
+		}
+		switch {
+		case g.Leader == 0:
+			s.IsCalm = false
+			s.Lines = append(s.Lines, fmt.Sprintf("%v has no leader, for up to %.1f s now: its writes wait or are refused", g.Group, seconds(now)))
+		case len(p.Groups) > groupsTold:
+		case first.Stamp == 0:
+			s.Lines = append(s.Lines, fmt.Sprintf("%v: %v led all the time, in term %d", g.Group, g.Leader, g.Term))
+		case first.Node != g.Leader || first.Term != g.Term:
+			s.Lines = append(s.Lines, fmt.Sprintf("%v: %v led term %d, %.2f s after the fault; now %v leads term %d", g.Group, first.Node, first.Term, seconds(first.Stamp), g.Leader, g.Term))
+		default:
+			s.Lines = append(s.Lines, fmt.Sprintf("%v: %v leads term %d, %.2f s after the fault", g.Group, first.Node, first.Term, seconds(first.Stamp)))
+		}
+	}
+	if len(p.Groups) > groupsTold {
+		text := fmt.Sprintf("%d of %d groups have a leader", led, len(p.Groups))
+		if slowest != 0 {
+			text += fmt.Sprintf("; of those that had to elect one, the last had it %.2f s after the fault", seconds(slowest))
+		}
+		s.Lines = append([]string{text}, s.Lines...)
+	}
+	for _, g := range p.Groups {
+		if behind := g.behind(); len(behind) > 0 {
+			s.Lines = append(s.Lines, fmt.Sprintf("%v: not up to date yet: %s", g.Group, strings.Join(behind, ", ")))
+		}
+	}
+	if len(s.Lines) > 8 {
+		more := len(s.Lines) - 8
+		s.Lines = append(s.Lines[:8], fmt.Sprintf("and %d more lines", more))
+	}
+	return s
+}
+
+// groupsTold is how many groups are told of one by one.
+const groupsTold = 4
+
+// firstLeader returns the note of the first replica that came to lead a group after a moment.
+func firstLeader(notes []cluster.Note, group flotilla.GroupID, since uint64) cluster.Note {
+	for _, n := range notes {
+		if n.Stamp >= since && n.Kind == cluster.NoteRole && n.Group == group && n.Word == "leader" {
+			return n
+		}
+	}
+	return cluster.Note{}
+}
+
+// nearLag is how many entries a copy may be behind and still be called up to date: what is
+// known of nodes is up to a second old.
+const nearLag = 1000
+
+// behind names the copies that are not up to date.
+func (g GroupPicture) behind() (all []string) {
+	for _, c := range g.Copies {
+		switch {
+		case c.Role == "unknown":
+			all = append(all, fmt.Sprintf("%v does not answer", c.Node))
+		case c.Role == "learner":
+			all = append(all, fmt.Sprintf("%v takes a new copy", c.Node))
+		case c.Lag > nearLag:
+			all = append(all, fmt.Sprintf("%v is %d entries behind", c.Node, c.Lag))
+		}
+	}
+	return all
+}
+
+// Expectation is what a fault will do, as far as can be said.
+type Expectation struct {
+	Says string `json:"says"`
+	// Loses are the groups that would have no majority.
+	Loses []flotilla.GroupID `json:"loses,omitempty"`
+	// How says how to do it where no page can, and Command what to type for it.
+	How     string `json:"how,omitempty"`
+	Command string `json:"command,omitempty"`
+}
+
+// Expect says what a fault will do to a cluster as it is now.
+func Expect(a FaultAsk, p Picture) Expectation {
+	name := a.Node.String()
+	var leads []string
+	var e Expectation
+	now, then := linksOf(p), linksOf(p)
+	then.apply(a, p)
+	for _, g := range p.Groups {
+		if now.hasMajority(g) && !then.hasMajority(g) {
+			e.Loses = append(e.Loses, g.Group)
+		} else if g.Leader == a.Node {
+			leads = append(leads, g.Group.String())
+		}
+	}
+	if e.Says = says(a, name, leads, len(e.Loses) == 0) + silence(a, p); len(e.Loses) > 0 {
+		e.Says = fmt.Sprintf("%v would have no majority: writes and linearizable reads are refused, eventual reads go on, and nothing that was acknowledged is lost. %s", join(e.Loses), e.Says)
+	}
+	return e
+}
+
+// silence says of a fault that stops the node which a page came from that the page tells nothing
+// until it is back.
+func silence(a FaultAsk, p Picture) string {
+	stops := a.Verb == supervisor.Kill || a.Verb == supervisor.Restart || a.Verb == supervisor.Pause || a.Verb == supervisor.Wipe
+	if !stops || a.Node != p.Self {
+		return ""
+	}
+	return fmt.Sprintf(" This page came from %v: it goes silent until %v is back. Use the page of another node to see what follows.", a.Node, a.Node)
+}
+
+// says describes a fault alone: which of the groups that a node leads will elect another leader, and
+// whether that is all.
+func says(a FaultAsk, name string, leads []string, isAll bool) string {
+	election := fmt.Sprintf("It leads %s: after 0.6 to 1.2 s of silence the others elect another leader; writes wait for that.", strings.Join(leads, ", "))
+	switch {
+	case len(leads) == 0 && isAll:
+		election = "It leads nothing: nobody will notice but those who ask it."
+	case len(leads) == 0:
+		election = "No other can be elected."
+	}
+	switch a.Verb {
+	case supervisor.Kill:
+		return name + " ends at once, as in a crash, and stays down. " + election + " What was acknowledged is on a majority of disks."
+	case supervisor.Restart:
+		return name + " hands over what it leads, stops, and starts again from its disk; if it is down, it starts. Nobody should notice."
+	case supervisor.Pause:
+		return name + " stops running, but keeps its connections, as in a long garbage collection. " + election
+	case supervisor.Resume:
+		return name + " goes on where it stopped. If it led, it finds a newer term, and follows."
+	case supervisor.Isolate:
+		return name + " and the others hear nothing of each other; clients still reach it. It refuses writes and linearizable reads; eventual reads show what it has. " + election
+	case supervisor.Cut:
+		if a.IsOneWay {
+			return fmt.Sprintf("What %s sends to %v is lost, not what comes back. A third node that hears both passes it on after some 0.4 s: nobody should notice.", name, a.To)
+		}
+		return fmt.Sprintf("%s and %v do not hear each other. A third node that hears both passes on what they have for each other after some 0.4 s.", name, a.To)
+	case supervisor.Slow:
+		return fmt.Sprintf("Each message to and from %s is %d ms late. A majority does without it; if it leads, writes take longer, until it gives way to a faster node.", name, a.Delay)
+	case supervisor.SlowDisk:
+		return slowDiskSays(a, name, leads)
+	case supervisor.Clock:
+		return fmt.Sprintf("The wall clock of %s jumps by %d ms. No answer may depend on that; where it leads, TTLs count in its time, which never goes back.", name, a.Ahead)
+	case supervisor.Wipe:
+		return name + " is killed, loses all of its data, and starts with an empty disk. " + election + " It comes back with new copies that leaders fill by snapshots; until then one more loss is one too many."
+	case supervisor.Heal:
+		return "Links and disks are good again; what was missed is sent again, within a second or two."
+	}
+	return "That is no fault that is known here."
+}
+
+// slowDiskSays describes a slow disk.
+func slowDiskSays(a FaultAsk, name string, leads []string) string {
+	text := fmt.Sprintf("Each synced write of %s takes %d ms longer. ", name, a.Delay)
+	if a.Delay >= 600 {
+		return text + "Meanwhile it says nothing to anybody, so that the others take it for dead now and then, and elect other leaders. A majority does without it."
+	}
+	if len(leads) == 0 {
+		return text + "It leads nothing: a majority does without it, and nobody will notice."
+	}
+	text += fmt.Sprintf("It leads %s, and does nothing else while it writes: each write takes so much longer.", strings.Join(leads, ", "))
+	if a.Delay > 50 {
+		return text + " Once it has written a few times it notices that its disk is much slower than the others', and gives way to one of them. Start some load to see it."
+	}
+	return text + " It keeps what it leads: it gives way from some 50 ms on."
+}
+
+func join(groups []flotilla.GroupID) string {
+	names := make([]string, 0, len(groups))
+	for _, g := range groups {
+		names = append(names, g.String())
+	}
+	if len(names) > 6 {
+		names = append(names[:6], fmt.Sprintf("%d more", len(groups)-6))
+	}
+	return strings.Join(names, ", ")
+}
+
+// links says who runs, and what is cut.
+type links struct {
+	runs map[flotilla.NodeID]bool
+	cut  map[[2]flotilla.NodeID]bool
+}
+
+func linksOf(p Picture) links {
+	l := links{runs: map[flotilla.NodeID]bool{}, cut: map[[2]flotilla.NodeID]bool{}}
+	for _, n := range p.Nodes {
+		l.runs[n.Node] = n.State != "down" && n.State != "paused" && n.State != "silent"
+		for to, f := range n.Faults {
+			l.cut[[2]flotilla.NodeID{n.Node, to}] = f.Cut
+		}
+	}
+	return l
+}
+
+// apply does to the links what a fault would.
+func (l links) apply(a FaultAsk, p Picture) {
+	switch a.Verb {
+	case supervisor.Kill, supervisor.Pause, supervisor.Wipe:
+		l.runs[a.Node] = false
+	case supervisor.Isolate:
+		for _, n := range p.Nodes {
+			l.cut[[2]flotilla.NodeID{a.Node, n.Node}], l.cut[[2]flotilla.NodeID{n.Node, a.Node}] = true, true
+		}
+	case supervisor.Cut:
+		l.cut[[2]flotilla.NodeID{a.Node, a.To}] = true
+		l.cut[[2]flotilla.NodeID{a.To, a.Node}] = l.cut[[2]flotilla.NodeID{a.To, a.Node}] || !a.IsOneWay
+	}
+}
+
+// hasMajority reports whether more than half of a group's copies can reach each other,
+// straight or by way of others.
+func (l links) hasMajority(g GroupPicture) bool {
+	for _, c := range g.Copies {
+		together := 0
+		for _, other := range g.Copies {
+			if l.reaches(c.Node, other.Node) && l.reaches(other.Node, c.Node) {
+				together++
+			}
+		}
+		if l.runs[c.Node] && 2*together > len(g.Copies) {
+			return true
+		}
+	}
+	return false
+}
+
+// reaches reports whether what one node sends can get to another.
+func (l links) reaches(from, to flotilla.NodeID) bool {
+	if !l.runs[from] || !l.runs[to] {
+		return false
+	}
+	found, next := map[flotilla.NodeID]bool{from: true}, []flotilla.NodeID{from}
+	for len(next) > 0 && !found[to] {
+		at := next[0]
+		next = next[1:]
+		for other, runs := range l.runs {
+			if runs && !found[other] && !l.cut[[2]flotilla.NodeID{at, other}] {
+				found[other] = true
+				next = append(next, other)
+			}
+		}
+	}
+	return found[to]
+}

@@ -1,0 +1,77 @@
+// Small helpers for HTML and SVG. Nothing here knows of clusters.
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** @returns {HTMLElement} the element with an id. */
+export const $ = (id) => document.getElementById(id);
+
+/**
+ * Makes an element. Text is never taken for markup.
+ * @param {string} name "li", or "svg:circle"
+ * @param {Object<string, any>} attributes null ones are left out
+ * @param {...(Node|string|null)} children
+ */
+export function el(name, attributes = {}, ...children) {
+  const e = name.startsWith('svg:') ? document.createElementNS(SVG, name.slice(4)) : document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) if (value != null && value !== false) e.setAttribute(key, value === true ? '' : value);
+  for (const child of children) if (child != null) e.append(child);
+  return e;
+}
+
+/** The picture of a shape that was defined in the page. */
+export const shape = (name, x, y, size = 16) => el('svg:use', {href: '#g-' + name, x: x - size / 2, y: y - size / 2, width: size, height: size});
+
+/** The same, to stand in text. */
+export const glyph = (name) => el('svg:svg', {viewBox: '0 0 16 16', 'aria-hidden': 'true'}, el('svg:use', {href: '#g-' + name}));
+
+/** Calls back once per frame, however often it is asked. */
+export function perFrame(draw) {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => { asked = false; draw(); });
+  };
+}
+
+/** Sends JSON, and returns what was answered; an error has what the node said. */
+export async function post(path, body) {
+  return answer(await reach(path, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)}));
+}
+
+export async function get(path) { return answer(await reach(path)); }
+
+/** As fetch, but says in words that there was no answer. Such an error has no status. */
+export async function reach(path, options = {}) {
+  try {
+    return await fetch(path, options);
+  } catch {
+    const isRead = (options.method ?? 'GET') === 'GET';
+    throw new Error('the node that this page came from does not answer' + (isRead ? '' : ': whether it did what was asked is not known'));
+  }
+}
+
+async function answer(response) {
+  if (response.ok) return response.json();
+  const error = new Error((await response.text()).trim() || response.statusText);
+  error.status = response.status;
+  throw error;
+}
+
+/** Whether people asked for no motion. */
+export const isStill = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
+
+/** 13:05:02.123 of microseconds since 1970. */
+export function clock(micros, digits = 3) {
+  const d = new Date(micros / 1000);
+  const two = (n) => String(n).padStart(2, '0');
+  const text = `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
+  return digits ? text + '.' + String(Math.floor(micros / 1000) % 1000).padStart(3, '0') : text;
+}
+
+/** 1.23 ms of microseconds. */
+export function span(micros) {
+  if (micros < 1000) return `${Math.round(micros)} µs`;
+  if (micros < 1e6) return `${(micros / 1000).toFixed(micros < 1e5 ? 2 : 0)} ms`;
+  return `${(micros / 1e6).toFixed(2)} s`;
+}

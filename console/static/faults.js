@@ -1,0 +1,115 @@
+// Breaking things, and seeing what comes of it.
+import {$, el, get, post} from './dom.js';
+import {name, onChange, own, world} from './stream.js';
+
+/** How long what was seen is asked for, in milliseconds, and how often. */
+const WATCH_MS = 20000, EVERY_MS = 700;
+
+let watching = 0, touched = false;
+
+/** The fault that the form asks for. */
+function ask() {
+  const f = new FormData($('fault'));
+  const verb = f.get('verb');
+  return {verb, node: Number(f.get('node')), to: verb === 'cut' ? Number(f.get('to')) : 0, one_way: verb === 'cut' && f.has('oneway'),
+    delay_ms: {slow: Number(f.get('delay')), 'slow-disk': Number(f.get('disk'))}[verb] ?? 0, ahead_ms: verb === 'clock' ? Number(f.get('ahead')) : 0, token: f.get('token') ?? ''};
+}
+
+/** Says beforehand what to expect, and shows only the fields that matter. */
+async function expect() {
+  const a = ask();
+  for (const label of $('fault').querySelectorAll('[data-for]')) label.hidden = label.dataset.for !== a.verb;
+  const q = new URLSearchParams({verb: a.verb, node: a.node, to: a.to, delay_ms: a.delay_ms, ahead_ms: a.ahead_ms});
+  if (a.one_way) q.set('one_way', '');
+  try {
+    const e = await get('/api/fault/expect?' + q);
+    $('expect').textContent = e.says;
+    $('expect').className = e.loses ? 'bad' : '';
+    $('do').disabled = Boolean(e.how); // what no page can do is typed
+    $('how').hidden = !e.how;
+    $('how').replaceChildren(el('p', {}, e.how ?? ''), e.command ? el('pre', {}, e.command) : '');
+  } catch (error) {
+    $('expect').textContent = error.message;
+    $('expect').className = 'bad';
+    $('how').hidden = true;
+  }
+}
+
+/** Asks once more before the majority is lost. */
+function sure(text) {
+  const dialog = $('sure');
+  $('sure-p').textContent = text;
+  dialog.returnValue = 'no';
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), {once: true}));
+}
+
+async function carryOut(a) {
+  try {
+    const done = await post('/api/fault', a);
+    say([...(done.lines ?? []), done.error].filter(Boolean), []);
+    watch(done);
+  } catch (error) {
+    if (error.status === 409 && await sure(error.message)) return carryOut({...a, sure: true});
+    if (error.status !== 409) fail(error, a);
+  }
+}
+
+/** Says why a fault was not carried out, or that its node can no longer say so. */
+function fail(error, a) {
+  const isOwn = name(a.node) === own() && ['kill', 'restart', 'pause', 'wipe'].includes(a.verb);
+  $('seen').replaceChildren(!error.status && isOwn ? `${own()}, which this page came from, no longer answers, as was to be expected. Another node's page shows what follows.` : el('span', {class: 'bad'}, error.message));
+}
+
+function say(done, seen) {
+  $('seen').replaceChildren(el('p', {}, el('b', {}, 'Done: '), done.join('; ')), ...(seen.length ? [el('p', {}, el('b', {}, 'Seen: ')), el('ul', {}, ...seen.map((s) => el('li', {}, s)))] : []));
+}
+
+/** Tells for a while what was seen since. */
+function watch(done) {
+  clearInterval(watching);
+  const until = performance.now() + WATCH_MS;
+  watching = setInterval(async () => {
+    try {
+      const s = await get('/api/fault/seen?since=' + done.since);
+      say([...(done.lines ?? []), done.error].filter(Boolean), s.lines);
+      if (performance.now() > until) clearInterval(watching);
+    } catch {
+      clearInterval(watching); // this node is gone: the line on top says so
+    }
+  }, EVERY_MS);
+}
+
+export function start() {
+  if (!$('fault')) return;
+  $('fault').addEventListener('input', () => { touched = true; expect(); });
+  $('fault').addEventListener('submit', (e) => { e.preventDefault(); carryOut(ask()); });
+  $('heal-all').addEventListener('click', mend);
+  let before = '';
+  onChange(() => {
+    if (world.isStale || !world.picture) return;
+    const choice = $('fault').elements.node;
+    if (!touched) choice.value = worthBreaking(world.picture);
+    if (!choice.value) choice.selectedIndex = 0; // a node that came after the page
+    const leaders = world.picture.groups.map((g) => g.leader).join() + choice.value;
+    if (leaders !== before) { before = leaders; expect(); }
+  });
+  expect();
+}
+
+/** The node whose loss shows most, and not the one that the page came from: it would show nothing. */
+function worthBreaking(picture) {
+  const first = picture.groups.filter((g) => g.group === 1), others = picture.nodes.map((n) => n.node).filter((n) => n !== picture.self);
+  return [...first, ...picture.groups].map((g) => g.leader).find((n) => others.includes(n)) ?? others[0] ?? picture.self;
+}
+
+/** Heals links, disks and clocks, lets paused nodes go on, starts those that are down. */
+async function mend() {
+  const {token} = ask();
+  await carryOut({verb: 'heal', node: 0, token});
+  for (const n of world.picture?.nodes ?? []) {
+    await post('/api/fault', {verb: 'clock', node: n.node, ahead_ms: 0, sure: true, token}).catch(() => null);
+    if (n.state === 'paused') await carryOut({verb: 'resume', node: n.node});
+    if (n.state === 'down') await carryOut({verb: 'restart', node: n.node});
+  }
+}

@@ -1,0 +1,185 @@
+// The drawing of the cluster: nodes, their roles in one group, and the links between them.
+// Over it, a write that is followed can be shown at any moment of its way.
+import {$, el, shape} from './dom.js';
+import {name} from './stream.js';
+
+let W = 720, H = 340;
+let boxes = new Map(), overlay = null, talk = null, last = null;
+
+/** Where nodes are: on an ellipse, the first on top. */
+function layout(nodes) {
+  const many = nodes.length, narrow = W < 500;
+  H = many === 3 ? narrow ? 260 : 310 : narrow ? 360 : 420;
+  $('picture').setAttribute('viewBox', `0 0 ${W} ${H}`);
+  const w = narrow ? many <= 3 ? 124 : 92 : many <= 5 ? 172 : many <= 9 ? 132 : 96, h = 84;
+  boxes = new Map(nodes.map((n, i) => {
+    const angle = -Math.PI / 2 + 2 * Math.PI * i / many;
+    const x = many === 1 ? W / 2 : W / 2 + Math.cos(angle) * (W / 2 - w / 2 - 8) * (many === 3 && narrow ? 1.15 : 1);
+    const y = many === 1 ? H / 2 : many === 3 ? i === 0 ? h / 2 + 4 : H - h / 2 - 8 : H / 2 + Math.sin(angle) * (H / 2 - h / 2 - 4);
+    return [n.node, {x, y, w, h}];
+  }));
+}
+
+/** Whether a node is not there for the others. */
+const isGone = (n) => ['down', 'paused', 'silent', 'unknown'].includes(n.state);
+
+/** Whether a node runs, but hears of none of the others that do. */
+function isCutOff(node, picture) {
+  const others = picture.nodes.filter((n) => n.node !== node.node && !isGone(n));
+  return others.length > 0 && ['up', 'unready', 'draining'].includes(node.state) && others.every((n) => node.unheard?.includes(n.node));
+}
+
+/** The words for the state of a node. */
+function words(node, picture, copy) {
+  if (node.state === 'down') return ['down', 'killed', 'bad'];
+  if (node.state === 'paused') return ['paused', 'paused', 'warn'];
+  if (node.state === 'silent') return ['dead', 'does not answer', 'bad'];
+  if (node.state === 'unknown') return ['unknown', 'not known any more', 'soft'];
+  if (node.state === 'starting') return ['unknown', 'starting', 'soft'];
+  if (isCutOff(node, picture)) return ['cut', 'runs, but is cut off', 'bad'];
+  if (!copy) return ['unknown', picture.isPast ? 'its role is not known' : 'no copy of the group', 'soft'];
+  if (node.disk_delay_ms) return [copy.role, `disk +${node.disk_delay_ms} ms`, 'warn'];
+  if (copy.old) return [copy.role, 'led term ' + copy.term, 'warn'];
+  return [copy.role, copy.term ? `${copy.role}, term ${copy.term}` : copy.role, copy.role === 'candidate' ? 'warn' : ''];
+}
+
+const role = (word) => ({down: 'dead', paused: 'paused'}[word] ?? word);
+
+/** What a link is like: what the nodes' labs say, and whether both ends run. */
+function wireState(a, b) {
+  const ab = a.faults?.[b.node], ba = b.faults?.[a.node];
+  if (isGone(a) || isGone(b)) return ['dead', ''];
+  if (ab?.cut && ba?.cut) return ['cut', '✕'];
+  if (ab?.cut || ba?.cut) return ['cut', `✕ ${name(ab?.cut ? a.node : b.node)} → ${name(ab?.cut ? b.node : a.node)}`];
+  if (ab || ba) return ['slow', `+${Math.max(ab?.delay_ms ?? 0, ba?.delay_ms ?? 0)} ms`];
+  return ['', ''];
+}
+
+/** Draws a picture, with the roles in a group. */
+export function draw(picture, group) {
+  const svg = $('picture');
+  const width = Math.max(300, Math.min(720, svg.clientWidth || 720));
+  if (!last || last.nodes.length !== picture.nodes.length || width !== W) { W = width; layout(picture.nodes); }
+  last = picture;
+  const g = picture.groups.find((g) => g.group === group);
+  const root = el('svg:g');
+  picture.nodes.forEach((a, i) => picture.nodes.slice(i + 1).forEach((b) => {
+    const p = boxes.get(a.node), q = boxes.get(b.node), [state, label] = wireState(a, b);
+    root.append(el('svg:line', {class: 'wire ' + state, x1: p.x, y1: p.y, x2: q.x, y2: q.y}));
+    if (label) root.append(el('svg:text', {class: state === 'cut' ? 'bad' : 'warn', x: (p.x + q.x) / 2, y: (p.y + q.y) / 2 - 6, 'text-anchor': 'middle'}, label));
+  }));
+  for (const n of picture.nodes) root.append(card(n, picture, g));
+  talk = el('svg:g', {id: 'talk'});
+  overlay = el('svg:g', {id: 'overlay'});
+  svg.replaceChildren(root, talk, overlay);
+  svg.classList.toggle('past', Boolean(picture.isPast));
+  svg.setAttribute('aria-label', describe(picture, g));
+}
+
+/** One node. */
+function card(n, picture, g) {
+  const {x, y, w, h} = boxes.get(n.node);
+  const copy = g?.copies.find((c) => c.node === n.node && c.role !== 'unknown');
+  const [word, text, tone] = words(n, picture, copy);
+  const left = x - w / 2, top = y - h / 2;
+  const runs = !isGone(n);
+  const e = el('svg:g', {class: `node ${n.state} ${g?.leader === n.node && runs ? 'leads' : ''} ${picture.self === n.node ? 'here' : ''}`, 'data-node': n.node, 'data-word': word},
+    el('svg:rect', {class: 'box', x: left, y: top, width: w, height: h, rx: 8}),
+    shape(role(word), left + 22, top + 24, 22),
+    el('svg:text', {class: 'big', x: left + 40, y: top + 29}, name(n.node)),
+    el('svg:text', {class: 'soft', x: left + w - 10, y: top + 28, 'text-anchor': 'end'}, w <= 120 ? '' : picture.self === n.node ? w < 140 ? 'here' : 'this page' : ':' + n.store_port),
+    el('svg:text', {class: tone, x: left + 12, y: top + 51}, w < 140 ? text.replace(', term ', ' · ') : text));
+  if (copy?.applied != null && runs) {
+    const behind = copy.lag > 0;
+    e.append(el('svg:rect', {class: 'bar-back', x: left + 12, y: top + 61, width: w - 24, height: 4, rx: 2}),
+      el('svg:rect', {class: 'bar' + (behind ? ' behind' : ''), x: left + 12, y: top + 61, width: Math.max(4, (w - 24) * share(copy, g)), height: 4, rx: 2}),
+      el('svg:text', {class: 'soft', x: left + 12, y: top + 78}, behind ? `${copy.lag} behind` : w > 120 ? `applied ${copy.applied}` : copy.applied));
+  }
+  e.append(el('svg:title', {}, `${name(n.node)}: ${text}. ${n.why ?? ''}`));
+  return e;
+}
+
+/** How much of what is committed a copy has, of the last thousand entries. */
+const share = (copy, g) => Math.max(0, 1 - copy.lag / Math.max(1, Math.min(1000, g.commit)));
+
+/** The picture in a sentence, for those who can not see it. */
+function describe(picture, g) {
+  const parts = picture.nodes.map((n) => `${name(n.node)} ${words(n, picture, g?.copies.find((c) => c.node === n.node && c.role !== 'unknown'))[1]}`);
+  return `Group ${g?.group ?? ''}: ` + parts.join('; ');
+}
+
+/** What is to be read above the picture. */
+export function summary(picture) {
+  const bad = picture.groups.filter((g) => !g.leader);
+  const out = picture.nodes.filter((n) => isGone(n) || isCutOff(n, picture));
+  const parts = [];
+  if (out.length) parts.push(out.map((n) => `${name(n.node)} is ${!isGone(n) ? 'cut off' : n.state === 'silent' ? 'not answering' : n.state}`).join(', '));
+  if (bad.length) parts.push(bad.length === picture.groups.length ? 'no group has a leader: writes are refused' : `${bad.length} of ${picture.groups.length} groups have no leader`);
+  else parts.push(picture.groups.length === 1 ? 'the group has a leader' : `all ${picture.groups.length} groups have a leader`);
+  return [parts.join('; ') + '.', bad.length ? 'bad' : out.length ? 'warn' : 'good'];
+}
+
+/** A point at the edge of the box of a node, towards another point. */
+function edge(node, to) {
+  const b = boxes.get(node), dx = to.x - b.x, dy = to.y - b.y;
+  const k = Math.min(b.w / 2 / Math.max(Math.abs(dx), .01), b.h / 2 / Math.max(Math.abs(dy), .01), 1);
+  return {x: b.x + dx * k, y: b.y + dy * k};
+}
+
+/** Where a message begins or ends; the client, 0, stands above the node that it asks. */
+function end(node, other) {
+  const b = boxes.get(other);
+  return node ? edge(node, boxes.get(other) ?? client(boxes.get(node))) : client(b);
+}
+
+function client(b) { return {x: b.x, y: Math.max(8, b.y - b.h / 2 - 36)}; }
+
+/**
+ * Shows what nodes say to each other: votes, above all. Each direction has its own side of the link.
+ * @param {ReturnType<typeof import('./moment.js').messages>} messages
+ * @param {number} where the node where something happened, or 0
+ */
+export function showTalk(messages, where = 0) {
+  if (!talk) return;
+  const parts = [];
+  for (const m of messages) {
+    if (!boxes.has(m.from) || !boxes.has(m.to)) continue;
+    const p = edge(m.from, boxes.get(m.to)), q = edge(m.to, boxes.get(m.from));
+    const long = Math.hypot(q.x - p.x, q.y - p.y) || 1, dx = (q.x - p.x) / long, dy = (q.y - p.y) / long;
+    const at = (k, side) => [p.x + (q.x - p.x) * k - dy * side, p.y + (q.y - p.y) * k + dx * side];
+    const [x1, y1] = at(0, 9), [x2, y2] = at(1, 9), [tx, ty] = at(.5, 9);
+    parts.push(el('svg:g', {class: `talk ${m.look}${m.isPicked ? ' on' : ''}`, 'data-from': m.from, 'data-to': m.to},
+      el('svg:line', {x1, y1, x2: x2 - dx * 8, y2: y2 - dy * 8}), el('svg:path', {d: `M${x2} ${y2}l${-dx * 10 - dy * 5} ${-dy * 10 + dx * 5}l${dy * 10} ${-dx * 10}z`}),
+      el('svg:text', {x: tx, y: ty + 4, 'text-anchor': Math.abs(dy) < .3 ? 'middle' : -dy * 9 < 0 ? 'end' : 'start'}, m.label)));
+  }
+  const b = boxes.get(where);
+  if (b) parts.push(el('svg:rect', {class: 'spot', x: b.x - b.w / 2 - 4, y: b.y - b.h / 2 - 4, width: b.w + 8, height: b.h + 8, rx: 11}));
+  talk.replaceChildren(...parts);
+}
+
+/**
+ * Shows a write at a moment: messages on their way as dots, and what each node has done.
+ * @param {{messages: any[], steps: any[]}|null} write see write.js
+ * @param {number} at microseconds since it began
+ */
+export function showWrite(write, at) {
+  if (!overlay) return;
+  const parts = [];
+  for (const m of write?.messages ?? []) {
+    if (at < m.sent || at > m.came || !boxes.has(m.from || m.to) || !boxes.has(m.to || m.from)) continue;
+    const p = end(m.from, m.to), q = end(m.to, m.from), k = (at - m.sent) / Math.max(1, m.came - m.sent);
+    parts.push(el('svg:circle', {class: 'dot ' + m.kind, cx: p.x + (q.x - p.x) * k, cy: p.y + (q.y - p.y) * k, r: 7}));
+  }
+  const asked = (write?.messages ?? []).find((m) => !m.from && boxes.has(m.to));
+  if (asked) {
+    const c = client(boxes.get(asked.to));
+    parts.push(el('svg:text', {class: 'soft', x: c.x + 12, y: c.y + 4}, 'client'));
+  }
+  const done = new Map();
+  for (const s of write?.steps ?? []) if (s.at <= at && s.badge) done.set(s.node, s.badge);
+  for (const [node, badge] of done) {
+    const b = boxes.get(node);
+    if (b) parts.push(el('svg:text', {class: 'badge', x: b.x + b.w / 2 - 10, y: b.y + b.h / 2 - 6, 'text-anchor': 'end'}, badge));
+  }
+  overlay.replaceChildren(...parts);
+}

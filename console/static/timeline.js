@@ -1,0 +1,184 @@
+// What happened, in time: a lane for each node, and a list in plain words.
+import {$, clock, el, glyph, perFrame, shape} from './dom.js';
+import {asOf, name, now, onChange, order, own, world, WRITES} from './stream.js';
+
+/** Kinds that change little, each. */
+const VOTES = new Set(['vote-asked', 'vote-given', 'vote-refused', 'trial-asked', 'trial-given', 'trial-refused', 'heard']);
+/** How many sentences are shown at a time. */
+const LISTED = 60;
+
+let end = 0; // the right edge, in microseconds; 0: live
+let picked = null;
+let spots = []; // where events are drawn
+
+const isPicked = (n) => picked !== null && order(n, picked) === 0;
+
+const isLive = () => end === 0;
+const edge = () => end || (world.isStale ? world.heard : now() - 600e3); // a little late, so that causes have come
+const listeners = new Set();
+
+/** Has f called when another moment is looked at, with the note if one was picked. */
+export function onMove(f) { listeners.add(f); }
+
+/** The moment that is looked at, and the note that was picked; null while it is now. */
+export const moment = () => isLive() ? null : {stamp: picked?.stamp ?? Math.max(end, world.notes[0]?.stamp ?? 0), note: picked};
+
+/** Goes back to what happens now. */
+export function live() {
+  end = 0;
+  picked = null;
+  move();
+}
+
+function move(note = null) {
+  press();
+  draw();
+  for (const f of listeners) f(note);
+}
+
+const width = () => Number($('t-span').value) * 1e6;
+
+function chosen() {
+  const how = $('t-kind').value;
+  return world.notes.filter((n) => how === 'all' || !WRITES.has(n.kind) && (how === 'votes' || !VOTES.has(n.kind)));
+}
+
+/** The shape of a note: of roles that of the role. */
+function shapeOf(n) {
+  if (n.kind === 'role') return n.word;
+  if (n.kind === 'process') return {down: 'dead', paused: 'paused'}[n.word] ?? 'event';
+  if (n.kind === 'fault') return {healed: 'event', clock: 'candidate', slow: 'candidate'}[n.word] ?? 'cut';
+  if (n.kind === 'silent' || n.kind === 'stopping' || n.kind === 'snapshot-failed' || n.kind === 'no-room') return 'dead';
+  if (n.kind.startsWith('vote') || n.kind.startsWith('trial')) return 'candidate';
+  return 'event';
+}
+
+function draw() {
+  const svg = $('timeline'), w = svg.clientWidth || 900, lanes = (world.picture?.nodes ?? []).map((n) => n.node);
+  const left = 38, row = 26, bottom = 24, h = lanes.length * row + bottom;
+  svg.setAttribute('viewBox', `0 0 ${w} ${h}`);
+  svg.style.height = h + 'px';
+  const right = edge(), from = right - width(), x = (t) => left + (w - left - 12) * (t - from) / width();
+  const parts = [];
+  for (let i = 0; i <= 5; i++) {
+    const t = from + width() * i / 5;
+    parts.push(el('svg:line', {class: 'tick', x1: x(t), x2: x(t), y1: 0, y2: h - bottom}));
+    if (w > 560 || i % 2 === 0) parts.push(el('svg:text', {class: 'soft', x: x(t), y: h - 7, 'text-anchor': i === 0 ? 'start' : i === 5 ? 'end' : 'middle'}, clock(t, width() < 60e6 ? 3 : 0)));
+  }
+  lanes.forEach((node, i) => parts.push(el('svg:text', {x: 4, y: i * row + 18}, name(node)), el('svg:line', {class: 'lane', x1: left, x2: w - 8, y1: i * row + 13, y2: i * row + 13})));
+  let lastX = new Map();
+  spots = [];
+  for (const n of chosen()) {
+    const at = n.stamp;
+    if (at < from || at > right) continue;
+    const lane = lanes.indexOf(n.node), px = x(at);
+    if (lane < 0) continue;
+    if (WRITES.has(n.kind)) {
+      if (px - (lastX.get(lane) ?? -9) > 1.5) { parts.push(el('svg:rect', {class: 'writes', x: px, y: lane * row + 18, width: 1.5, height: 5})); lastX.set(lane, px); }
+      continue;
+    }
+    spots.push({x: px, y: lane * row + 13, n});
+    parts.push(el('svg:g', {class: 'ev' + (isPicked(n) ? ' on' : ''), 'data-n': n.n}, shape(shapeOf(n), px, lane * row + 13, isPicked(n) ? 17 : 12), el('svg:title', {}, n.what)));
+  }
+  if (picked && picked.stamp >= from && picked.stamp <= right) parts.push(el('svg:line', {class: 'pick', x1: x(picked.stamp), x2: x(picked.stamp), y1: 0, y2: h - bottom}));
+  svg.replaceChildren(...parts);
+  list(from, right);
+}
+
+/** The newest sentences of what is shown, the newest first. */
+function list(from, right) {
+  const inside = chosen().filter((n) => n.stamp >= from && n.stamp <= right);
+  const at = inside.findIndex(isPicked);
+  const last = at < 0 ? inside.length : Math.min(inside.length, Math.max(at + LISTED / 2, LISTED));
+  const some = inside.slice(Math.max(0, last - LISTED), last).reverse();
+  const isUntold = world.isStale && isLive();
+  const ids = isUntold + some.map((n) => n.n + (isPicked(n) ? '!' : '')).join();
+  const events = $('events');
+  if (events.dataset.ids === ids) return;
+  events.dataset.ids = ids;
+  if (!some.length && !isUntold) {
+    events.replaceChildren(remark('Nothing of this kind happened in this time: in peace there is nothing to say.'));
+    return;
+  }
+  const items = some.map((n) => {
+    const li = el('li', {'aria-current': isPicked(n) ? 'true' : null, 'data-kind': n.kind, 'data-node': n.node, tabindex: 0}, el('time', {}, clock(n.at_us)), glyph(shapeOf(n)),
+      el('span', {}, n.what + '.', n.why || n.next ? el('small', {}, [n.why && 'Why: ' + n.why + '.', n.next && 'What follows: ' + n.next + '.'].filter(Boolean).join(' ')) : null));
+    li.addEventListener('click', () => pick(n));
+    li.addEventListener('keydown', (e) => { if (e.key === 'Enter' || e.key === ' ') { e.preventDefault(); pick(n); } });
+    return li;
+  });
+  if (isUntold) items.unshift(remark(`${own()}, which told all this, does not answer: what happened after ${asOf()} is not known here.`));
+  const hadFocus = events.contains(document.activeElement);
+  events.replaceChildren(...items);
+  const current = events.querySelector('[aria-current]');
+  if (!current) return;
+  if (hadFocus) current.focus({preventScroll: true});
+  // The list is scrolled, never the page: the picture is what is looked at.
+  events.scrollTop = Math.min(Math.max(events.scrollTop, current.offsetTop + current.offsetHeight - events.clientHeight), current.offsetTop);
+}
+
+/** A line that is no note. */
+const remark = (text) => el('li', {}, el('time'), el('span'), el('span', {}, text));
+
+/** Stops at a note. */
+function pick(n) {
+  picked = n;
+  if (isLive()) end = edge();
+  show();
+  move(n);
+}
+
+/** Picks the event nearest to where the pointer is: events are drawn anew while one presses. */
+function touch(e) {
+  const box = $('timeline').getBoundingClientRect(), far = (s) => Math.hypot(s.x - (e.clientX - box.left), s.y - (e.clientY - box.top));
+  const nearest = spots.reduce((best, s) => !best || far(s) < far(best) ? s : best, null);
+  if (nearest && far(nearest) < 14) pick(nearest.n);
+}
+
+/** Moves what is shown so that the note that was picked is in it. */
+function show() {
+  if (picked && (picked.stamp > end || picked.stamp < end - width())) end = Math.min(picked.stamp + width() / 2, now());
+}
+
+/** Picks the event before or after the one that was picked, or the edge. */
+function step(d) {
+  const all = chosen(), from = picked ?? {stamp: edge(), node: Infinity, seq: 0};
+  const next = d < 0 ? all.findLast((n) => order(n, from) < 0) : all.find((n) => order(n, from) > 0 && n.stamp <= now() - 600e3);
+  if (next) pick(next);
+}
+
+function press() { $('t-live').setAttribute('aria-pressed', String(isLive())); }
+
+export function start() {
+  const redraw = perFrame(draw), drag = perFrame(() => { picked = null; move(); });
+  onChange(() => { if (isLive()) redraw(); });
+  setInterval(() => { if (isLive() && !document.hidden) redraw(); }, 500);
+  $('t-live').addEventListener('click', () => { if (!isLive()) { live(); return; } end = edge(); move(); });
+  $('t-back').addEventListener('click', () => step(-1));
+  $('t-forth').addEventListener('click', () => step(1));
+  for (const id of ['t-span', 't-kind']) $(id).addEventListener('change', () => { if (!isLive()) show(); redraw(); });
+  $('timeline').addEventListener('keydown', (e) => {
+    if (e.key === 'ArrowLeft' || e.key === 'ArrowRight') { e.preventDefault(); step(e.key === 'ArrowLeft' ? -1 : 1); }
+    if (e.key === 'Escape') live();
+  });
+  let grabbed = null;
+  $('timeline').addEventListener('pointerdown', (e) => { grabbed = {x: e.clientX, end: edge(), isMoved: false}; });
+  addEventListener('pointerup', (e) => {
+    if (grabbed && !grabbed.isMoved) touch(e);
+    grabbed = null;
+  });
+  $('timeline').addEventListener('pointermove', (e) => {
+    if (!grabbed || !grabbed.isMoved && Math.abs(e.clientX - grabbed.x) < 4) return;
+    grabbed.isMoved = true;
+    end = Math.min(now(), grabbed.end - (e.clientX - grabbed.x) / $('timeline').clientWidth * width());
+    drag();
+  });
+  $('timeline').addEventListener('wheel', (e) => {
+    const by = e.shiftKey ? e.deltaY || e.deltaX : Math.abs(e.deltaX) > Math.abs(e.deltaY) ? e.deltaX : 0;
+    if (!by) return;
+    e.preventDefault();
+    end = Math.min(now(), edge() + by / $('timeline').clientWidth * width());
+    drag();
+  }, {passive: false});
+  addEventListener('resize', redraw);
+}

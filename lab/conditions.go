@@ -1,0 +1,65 @@
+package lab
+
+import (
+	"fmt"
+	"time"
+
+	"flotilla"
+	"flotilla/cluster"
+	"flotilla/lab/powercut"
+	"flotilla/scenario"
+	"flotilla/supervisor"
+)
+
+// setConditions makes the nodes' disks and clocks as the player has them. A node that
+// does not listen now is told of its clocks until it does.
+func (r *run) setConditions() error {
+	for node := flotilla.NodeID(1); int(node) <= r.plan.Nodes; node++ {
+		before, now := r.conditions[node], r.player.Condition(node)
+		if now == before {
+			continue
+		}
+		r.conditions[node] = now
+		if r.fleet.disks != nil {
+			r.setDisk(node, before, now)
+		}
+		if now.Offset == before.Offset && now.DriftPPM == before.DriftPPM {
+			continue
+		}
+		skew := cluster.Skew{OffsetMillis: now.Offset, DriftPPM: now.DriftPPM}
+		err := r.tell(supervisor.Request{Verb: supervisor.Clock, Nodes: []flotilla.NodeID{node}, Clock: skew})
+		if err != nil {
+			return fmt.Errorf("set the clocks of %v: %w", node, err)
+		}
+	}
+	return nil
+}
+
+// setDisk makes a disk slow or full. A node whose disk is full may end, which is not its
+// fault: what it can not write down it must not go on without.
+func (r *run) setDisk(node flotilla.NodeID, before, now scenario.Condition) {
+	r.fleet.disks.mounted[node].SetFaults(powercut.Faults{
+		LeastDelay: time.Duration(now.DiskDelay.Least) * time.Millisecond,
+		MostDelay:  time.Duration(now.DiskDelay.Most) * time.Millisecond,
+		IsFull:     now.IsFull,
+	})
+	deaths := r.fleet.state(node).Deaths
+	switch {
+	case now.IsFull && !before.IsFull:
+		r.fullSince[node] = deaths
+	case before.IsFull && !now.IsFull:
+		r.excused[node] += deaths - r.fullSince[node]
+		r.fullDeaths += deaths - r.fullSince[node]
+	}
+}
+
+// transfer asks for a new leader. Nobody has to obey: the leader may have changed just
+// now, or nobody else may be near enough.
+func (r *run) transfer(o scenario.Order) error {
+	order := supervisor.Order{Group: o.Step.Group, To: o.To}
+	said, err := r.fleet.do(supervisor.Request{Verb: supervisor.Transfer, Order: order}, requestWait)
+	if err != nil {
+		r.log("  not done: %s %v", said, err)
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package lab
+
+import (
+	"path/filepath"
+	"time"
+
+	"flotilla"
+	"flotilla/lab/powercut"
+	"flotilla/scenario"
+	"flotilla/supervisor"
+)
+
+// crash takes the power away. What was written and not synced stays, as with Kill,
+// unless the step says that it is lost.
+func (r *run) crash(o scenario.Order) error {
+	if o.Step.Boundary != "" {
+		for _, node := range o.Nodes {
+			r.arm(node, o.Step)
+		}
+		return nil
+	}
+	if o.Step.Loss == scenario.LoseNothing {
+		return r.ask(supervisor.Kill, o.Nodes)
+	}
+	losing := r.losing(o.Nodes)
+	before := map[flotilla.NodeID]int{}
+	for _, node := range o.Nodes {
+		before[node] = r.fleet.state(node).Deaths
+	}
+	// All disks first: no node may hear of the others' end and write that down.
+	err := r.fleet.disks.cut(losing, o.Step.Loss, r.chance)
+	if err == nil {
+		err = r.ask(supervisor.Kill, o.Nodes)
+	}
+	for _, node := range o.Nodes {
+		r.excused[node] += r.fleet.state(node).Deaths - before[node]
+	}
+	r.fleet.disks.restore(losing)
+	for _, node := range losing {
+		r.exposure(node).hasLost = true
+	}
+	return err
+}
+
+// armed is a crash that waits for its moment in a node.
+type armed struct {
+	order  supervisor.Order
+	isTold bool // the node has it; until then it is down, or has only just been started
+	deaths int  // of the node until then
+	cuts   bool // the node's disk
+}
+
+const (
+	// armedLook is how often nodes are looked at that wait for a moment.
+	armedLook = 20 * time.Millisecond
+	// deathWait is how long a node that does not listen any more may take to be gone.
+	deathWait = 2 * time.Second
+)
+
+// arm has a node end itself at a moment of its writes: package lab/moment does that in
+// the node, and asks the disk to forget first if the step says so.
+func (r *run) arm(node flotilla.NodeID, s scenario.Step) {
+	a := armed{order: supervisor.Order{Moment: string(s.Boundary)}, cuts: s.Loss != scenario.LoseNothing && len(r.losing([]flotilla.NodeID{node})) > 0}
+	if a.cuts {
+		var torn *uint64
+		if s.Loss == scenario.LoseSome {
+			torn = new(r.chance.Uint64())
+		}
+		r.fleet.disks.mounted[node].CutWhenAsked(torn)
+		a.order.Touch = filepath.Join(r.fleet.folder(node), dataDir, powercut.Trigger)
+	}
+	r.armed[node] = r.tellMoment(node, a)
+}
+
+// tellMoment gives a node the order, if it listens.
+func (r *run) tellMoment(node flotilla.NodeID, a armed) armed {
+	state := r.fleet.state(node)
+	a.deaths = state.Deaths
+	if state.Phase == supervisor.Running {
+		_, err := r.fleet.do(supervisor.Request{Verb: supervisor.Crash, Nodes: []flotilla.NodeID{node}, Order: a.order}, linksWait)
+		a.isTold = err == nil || r.fleet.state(node).Deaths > a.deaths // it had its moment before it could answer
+	}
+	return a
+}
+
+// crashed looks which nodes had their moment. They are kept down until their time is
+// over.
+func (r *run) crashed() (found bool, err error) {
+	for _, node := range r.fleet.nodes() {
+		a, isArmed := r.armed[node]
+		if isArmed && !a.isTold {
+			a = r.tellMoment(node, a)
+			r.armed[node] = a
+		}
+		if !isArmed || !a.isTold || r.fleet.state(node).Deaths == a.deaths {
+			continue
+		}
+		r.log("%v had its moment", node)
+		r.moments++
+		if err := r.ask(supervisor.Kill, []flotilla.NodeID{node}); err != nil {
+			return found, err
+		}
+		r.forgive(node)
+		r.player.Crashed(node, r.now())
+		found = true
+	}
+	return found, nil
+}
+
+// disarm has nodes not wait for a moment any more. One that had it just now is not to
+// blame for its end, which may be a moment away.
+func (r *run) disarm(nodes ...flotilla.NodeID) {
+	for _, node := range nodes {
+		a, isArmed := r.armed[node]
+		if !isArmed {
+			continue
+		}
+		_, err := r.fleet.do(supervisor.Request{Verb: supervisor.Crash, Nodes: []flotilla.NodeID{node}}, linksWait)
+		for deadline := time.Now().Add(deathWait); err != nil && a.isTold && time.Now().Before(deadline); <-time.After(armedLook) {
+			if s := r.fleet.state(node); s.Deaths > a.deaths || s.Phase != supervisor.Running {
+				break
+			}
+		}
+		r.forgive(node)
+	}
+}
+
+// forgive ends the wait for a node's moment.
+func (r *run) forgive(node flotilla.NodeID) {
+	a := r.armed[node]
+	delete(r.armed, node)
+	r.excused[node] += r.fleet.state(node).Deaths - a.deaths
+	if a.cuts {
+		if r.fleet.state(node).Deaths > a.deaths {
+			r.exposure(node).hasLost = true
+		}
+		r.fleet.disks.mounted[node].Forgive()
+		r.fleet.disks.restore([]flotilla.NodeID{node})
+	}
+}

@@ -1,0 +1,68 @@
+package queue
+
+import (
+	"context"
+	"time"
+
+	"flotilla"
+)
+
+// This file is a shell: it carries what has to go from one group to another.
+
+// carryMillis is how often it is looked for something to be carried without having
+// been told, carryAgain how soon after something was found.
+const (
+	carryMillis = 1000
+	carryAgain  = 20
+)
+
+// Run carries messages from the outboxes of the groups that this node leads to their
+// targets, and settles plans that were left half way, until ctx ends. Every node runs it; that two do so at a time is no harm.
+func (c *Client) Run(ctx context.Context) {
+	for {
+		pause := carryMillis * time.Millisecond
+		if c.Carry(ctx) {
+			pause = carryAgain * time.Millisecond
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		case <-c.carry:
+			timer.Stop()
+		}
+	}
+}
+
+// Carry empties the outboxes of the groups that this node leads by one parcel each, and
+// reports whether there was any. A failure is left for the next time. Run does so again and
+// again; who has no goroutines calls it.
+func (c *Client) Carry(ctx context.Context) (hasMore bool) {
+	for _, g := range c.host.Topology().Groups {
+		if g.ID == flotilla.Directory || g.Leader != c.host.Self() {
+			continue
+		}
+		var box Outbox
+		if c.ask(ctx, &flotilla.Call{Group: g.ID, IsRead: true}, &ReadOutbox{}, &box) != nil {
+			continue
+		}
+		for _, parcel := range box.Parcels {
+			hasMore = c.carryOne(ctx, g.ID, parcel) || hasMore
+		}
+		for _, name := range box.Unsettled {
+			_, _ = c.settle(ctx, name) // if it fails, it is tried again
+		}
+	}
+	return hasMore
+}
+
+func (c *Client) carryOne(ctx context.Context, from flotilla.GroupID, parcel OutboxParcel) bool {
+	var delivered Delivered
+	if c.ask(ctx, &flotilla.Call{Group: c.GroupOf(parcel.Target)}, &Deliver{From: from, Parcel: parcel}, &delivered) != nil {
+		return false
+	}
+	settle := &SettleOutbox{Target: parcel.Target, Through: delivered.Through, IsRefused: delivered.IsRefused}
+	return c.ask(ctx, &flotilla.Call{Group: from}, settle, &Done{}) == nil
+}

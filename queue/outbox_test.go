@@ -1,0 +1,219 @@
+package queue
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// pumps are several nodes that carry one group's outbox to another: what each read,
+// was told and has to say may be old, lost, or said twice.
+type pumps struct {
+	r          *rand.Rand
+	from, to   *lab
+	read       []OutboxParcel
+	delivered  []SettleOutbox
+	deliveries int
+}
+
+// step does one thing that a pump may do at any time. What was done before may be
+// done again, as long as its pump has not settled it.
+func (p *pumps) step() {
+	switch p.r.IntN(3) {
+	case 0:
+		reply, _ := ask[Outbox](p.from, &ReadOutbox{})
+		p.read = append(p.read, reply.Parcels...)
+	case 1:
+		if len(p.read) == 0 {
+			return
+		}
+		parcel := p.read[p.r.IntN(len(p.read))]
+		reply, code := do[Delivered](p.to, &Deliver{From: 7, Parcel: parcel})
+		if code != "" {
+			return
+		}
+		p.deliveries++
+		p.delivered = append(p.delivered, SettleOutbox{parcel.Target, reply.Through, reply.IsRefused})
+	case 2:
+		if len(p.delivered) == 0 {
+			return
+		}
+		i := p.r.IntN(len(p.delivered))
+		do[Done](p.from, &p.delivered[i])
+		if p.r.IntN(2) == 0 {
+			p.delivered = slices.Delete(p.delivered, i, i+1)
+		}
+	}
+}
+
+// TestMovesBetweenGroupsHappenOnce lets messages die into a queue of another group
+// that is created late. Each ends up in exactly one place.
+func TestMovesBetweenGroupsHappenOnce(t *testing.T) {
+	deliveries := 0
+	for seed := range uint64(30) {
+		p := &pumps{r: rand.New(rand.NewPCG(seed, 1)), from: newLab(), to: newLab()}
+		policy := []Pair{{"RedrivePolicy", `{"deadLetterTargetArn":"dead","maxReceiveCount":1}`}}
+		do[Done](p.from, &CreateQueue{QueueName: "q", Attributes: policy, Secret: []byte(strings.Repeat("s", 32)), IsDeadTargetElsewhere: true})
+		const all = 60
+		sent := map[string]bool{}
+		for i := range all {
+			sent[p.from.send("q", fmt.Sprint(i)).MessageID] = true
+		}
+		for step := range 1500 {
+			if step == 700 {
+				p.to.create(t, "dead")
+			}
+			if p.r.IntN(5) == 0 {
+				for _, m := range p.from.receive("q", 1+p.r.Int64N(5)) {
+					p.from.change("q", m.ReceiptHandle, 0)
+				}
+			}
+			if p.r.IntN(100) == 0 {
+				do[Done](p.from, &SetQueueAttributes{QueueName: "q", Attributes: policy, IsDeadTargetElsewhere: true})
+			}
+			p.step()
+		}
+		for range 300 { // a last pump, without faults
+			box, _ := ask[Outbox](p.from, &ReadOutbox{})
+			for _, parcel := range box.Parcels {
+				reply, code := do[Delivered](p.to, &Deliver{From: 7, Parcel: parcel})
+				if code != "" {
+					t.Fatal(code)
+				}
+				do[Done](p.from, &SettleOutbox{parcel.Target, reply.Through, reply.IsRefused})
+			}
+		}
+		found := map[string]int{}
+		for name, l := range map[string]*lab{"q": p.from, "dead": p.to} {
+			peeked, _ := ask[Peeked](l, &PeekMessages{QueueName: name, MaxNumberOfMessages: 1000})
+			for _, m := range peeked.Messages {
+				found[m.Message.MessageID]++
+			}
+			if err := l.verify(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for id := range sent {
+			if found[id] != 1 {
+				t.Fatalf("seed %d: message %s is there %d times", seed, id, found[id])
+			}
+		}
+		deliveries += p.deliveries
+	}
+	if deliveries < 300 {
+		t.Errorf("only %d deliveries", deliveries)
+	}
+}
+
+// TestWhatHasNoTargetComesBack lets a message die into a queue that is gone.
+func TestWhatHasNoTargetComesBack(t *testing.T) {
+	from, to := newLab(), newLab()
+	do[Done](from, &CreateQueue{QueueName: "q", Secret: make([]byte, 32), IsDeadTargetElsewhere: true,
+		Attributes: []Pair{{"RedrivePolicy", `{"deadLetterTargetArn":"gone","maxReceiveCount":1}`}}})
+	sent := from.send("q", "x")
+	from.change("q", from.receive("q", 1)[0].ReceiptHandle, 0)
+	box, _ := ask[Outbox](from, &ReadOutbox{})
+	if from.counts("q") != "0 0 0" || len(box.Parcels) != 1 {
+		t.Fatalf("%s, %d parcels", from.counts("q"), len(box.Parcels))
+	}
+	for range 2 {
+		reply, _ := do[Delivered](to, &Deliver{From: 1, Parcel: box.Parcels[0]})
+		do[Done](from, &SettleOutbox{"gone", reply.Through, reply.IsRefused})
+	}
+	m := from.receive("q", 1)
+	if len(m) != 1 || m[0].MessageID != sent.MessageID || m[0].ApproximateReceiveCount != 2 {
+		t.Errorf("received %+v", m)
+	}
+	late := box.Parcels[0]
+	late.First = 5
+	if _, code := do[Delivered](to, &Deliver{From: 1, Parcel: late}); code != CodeInternal {
+		t.Errorf("a delivery with a gap: %q", code)
+	}
+}
+
+func TestMoveTasksMoveWhatIsReady(t *testing.T) {
+	l := newLab()
+	l.create(t, "dead")
+	l.create(t, "q", "RedrivePolicy", `{"deadLetterTargetArn":"dead","maxReceiveCount":1}`)
+	for range 25 {
+		l.send("q", "x")
+		l.change("q", l.receive("q", 1)[0].ReceiptHandle, 0)
+	}
+	if l.counts("dead") != "25 0 0" {
+		t.Fatal(l.counts("dead"))
+	}
+	held := l.receive("dead", 1)
+	start := &StartMessageMoveTask{SourceQueue: "dead", MaxNumberOfMessagesPerSecond: 5}
+	task, code := do[MoveStarted](l, start)
+	if _, second := do[MoveStarted](l, start); code != "" || second != CodeInvalidParameterValue {
+		t.Errorf("start: %q, and again: %q", code, second)
+	}
+	l.pass(2500)
+	if l.counts("q") != "15 0 0" {
+		t.Errorf("after 2.5 s: %s", l.counts("q"))
+	}
+	cancelled, code := do[MoveCancelled](l, &CancelMessageMoveTask{SourceQueue: "dead", TaskHandle: task.TaskHandle})
+	if code != "" || cancelled.ApproximateNumberOfMessagesMoved != 15 {
+		t.Errorf("cancelled: %q, %+v", code, cancelled)
+	}
+	if _, code := do[MoveCancelled](l, &CancelMessageMoveTask{SourceQueue: "dead", TaskHandle: task.TaskHandle}); code != CodeResourceNotFound {
+		t.Errorf("cancelled again: %q", code)
+	}
+	do[MoveStarted](l, &StartMessageMoveTask{SourceQueue: "dead"})
+	l.pass(5000)
+	if l.counts("q") != "24 0 0" || l.counts("dead") != "0 1 0" {
+		t.Errorf("in the end: %s, %s", l.counts("q"), l.counts("dead"))
+	}
+	l.change("dead", held[0].ReceiptHandle, 0)
+	list, _ := ask[MoveTasks](l, &ListMessageMoveTasks{"dead"})
+	if len(list.Results) != 2 || list.Results[0].Status != MoveCompleted || list.Results[1].Status != MoveStopped ||
+		list.Results[0].ApproximateNumberOfMessagesMoved != 9 {
+		t.Errorf("the tasks are %+v", list.Results)
+	}
+	for c, want := range map[*StartMessageMoveTask]string{
+		{SourceQueue: "no"}: CodeResourceNotFound, {SourceQueue: "dead", DestinationQueue: "no"}: CodeResourceNotFound,
+		{SourceQueue: "dead", DestinationQueue: "dead"}:                              CodeInvalidParameterValue,
+		{SourceQueue: "dead", MaxNumberOfMessagesPerSecond: MaxMovesPerSecond + 1}:   CodeInvalidParameterValue,
+		{SourceQueue: "dead", DestinationQueue: "far", IsDestinationElsewhere: true}: "",
+	} {
+		if _, code := do[MoveStarted](l, c); code != want {
+			t.Errorf("%+v: %q", *c, code)
+		}
+	}
+	l.pass(1000)
+	box, _ := ask[Outbox](l, &ReadOutbox{})
+	if len(box.Parcels) != 1 || l.counts("dead") != "0 0 0" {
+		t.Errorf("%d parcels, %s", len(box.Parcels), l.counts("dead"))
+	}
+	for range 2 * MaxMoveTasks {
+		do[MoveStarted](l, &StartMessageMoveTask{SourceQueue: "dead"})
+		l.pass(10)
+	}
+	if list, _ := ask[MoveTasks](l, &ListMessageMoveTasks{"dead"}); len(list.Results) != MaxMoveTasks {
+		t.Errorf("%d tasks are remembered", len(list.Results))
+	}
+	if err := l.verify(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestMoveTasksKeepTheirRate starts a task right after another one was cancelled.
+func TestMoveTasksKeepTheirRate(t *testing.T) {
+	l := newLab()
+	l.create(t, "from")
+	l.create(t, "to")
+	for range 30 {
+		l.send("from", "x")
+	}
+	start := &StartMessageMoveTask{SourceQueue: "from", DestinationQueue: "to", MaxNumberOfMessagesPerSecond: 5}
+	first, _ := do[MoveStarted](l, start)
+	l.pass(500)
+	do[MoveCancelled](l, &CancelMessageMoveTask{SourceQueue: "from", TaskHandle: first.TaskHandle})
+	do[MoveStarted](l, start)
+	l.pass(2500)
+	if l.counts("to") != "20 0 0" {
+		t.Errorf("5, and 15 in three steps, are not %s", l.counts("to"))
+	}
+}

@@ -1,0 +1,301 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"flotilla/queue"
+	"flotilla/queue/rest"
+	"flotilla/queue/rest/resttest"
+	"flotilla/queue/worker"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// begin starts a worker. The returned function stops it and says what Run returned.
+func begin(t *testing.T, w *worker.Worker) (stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	return sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+}
+
+// lab is a cluster with one queue.
+func lab(t *testing.T, nodes int, name string, attributes map[string]string) (*resttest.Cluster, *rest.Client) {
+	t.Helper()
+	c := resttest.Start(t, nodes, 1)
+	client := &rest.Client{Addresses: c.Addresses()}
+	t.Cleanup(client.Close)
+	if err := client.Create(t.Context(), name, rest.CreateQueue{Attributes: attributes}); err != nil {
+		t.Fatal(err)
+	}
+	return c, client
+}
+
+func send(t *testing.T, c *rest.Client, name string, messages ...rest.Message) (ids []string) {
+	t.Helper()
+	for _, m := range messages {
+		results, err := c.Send(t.Context(), name, m)
+		if err != nil || results[0].Problem != nil {
+			t.Fatalf("send: %+v, %v", results, err)
+		}
+		ids = append(ids, results[0].ID)
+	}
+	return ids
+}
+
+func outcome(t *testing.T, c *rest.Client, name, id string) string {
+	t.Helper()
+	job, err := c.Job(t.Context(), name, id, 20*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return job.Status + " " + string(job.Result)
+}
+
+// TestJobsEndAsTheirHandlersSay has handlers succeed, fail for good, fail once, and panic once.
+func TestJobsEndAsTheirHandlersSay(t *testing.T) {
+	_, client := lab(t, 1, "q", map[string]string{"ResultRetentionPeriod": "60", "RetryBackoff": "fixed", "RetryBackoffSeconds": "0"})
+	var tries atomic.Int64
+	w := &worker.Worker{Client: client, Queue: "q", Concurrency: 4, Handle: func(ctx context.Context, job *worker.Job) ([]byte, error) {
+		if err := job.Progress(ctx, []byte("begun")); err != nil {
+			t.Error(err)
+		}
+		switch {
+		case job.Body == "bad":
+			return nil, worker.Fail(errors.New("never will it work"))
+		case job.Body == "large":
+			return make([]byte, queue.MaxResultBytes+1), nil
+		case job.Body == "later" && job.Receives == 1:
+			tries.Add(1)
+			return nil, errors.New("not yet")
+		case job.Body == "panic" && job.Receives == 1:
+			panic("oh")
+		}
+		return []byte("done " + job.Body), nil
+	}}
+	ids := send(t, client, "q", rest.Message{Body: "good"}, rest.Message{Body: "bad"}, rest.Message{Body: "later"}, rest.Message{Body: "panic"})
+	stop := begin(t, w)
+	for i, want := range []string{"succeeded done good", "failed never will it work", "succeeded done later", "succeeded done panic"} {
+		if got := outcome(t, client, "q", ids[i]); got != want {
+			t.Errorf("%q instead of %q", got, want)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if tries.Load() != 1 {
+		t.Errorf("%d tries that failed", tries.Load())
+	}
+}
+
+// TestLeasesAreKeptWhileJobsRun has one run for more than twice its lease, and another
+// worker look for something to do.
+func TestLeasesAreKeptWhileJobsRun(t *testing.T) {
+	_, client := lab(t, 1, "q", map[string]string{"ResultRetentionPeriod": "60"})
+	var runs atomic.Int64
+	handle := func(ctx context.Context, job *worker.Job) ([]byte, error) {
+		runs.Add(1)
+		select {
+		case <-time.After(7 * time.Second):
+		case <-ctx.Done():
+			t.Error(context.Cause(ctx))
+		}
+		return []byte(fmt.Sprint(job.Receives)), nil
+	}
+	id := send(t, client, "q", rest.Message{Body: "x"})[0]
+	first := begin(t, &worker.Worker{Client: client, Queue: "q", Lease: 3 * time.Second, Handle: handle})
+	second := begin(t, &worker.Worker{Client: client, Queue: "q", Lease: 3 * time.Second, Handle: handle})
+	if got := outcome(t, client, "q", id); got != "succeeded 1" || runs.Load() != 1 {
+		t.Errorf("%s, after %d runs", got, runs.Load())
+	}
+	if err := errors.Join(first(), second()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAHandlerIsToldThatItsLeaseIsLost purges the queue under it.
+func TestAHandlerIsToldThatItsLeaseIsLost(t *testing.T) {
+	_, client := lab(t, 1, "q", nil)
+	causes, begun := make(chan error, 1), make(chan struct{})
+	stop := begin(t, &worker.Worker{Client: client, Queue: "q", Lease: 3 * time.Second, Handle: func(ctx context.Context, _ *worker.Job) ([]byte, error) {
+		close(begun)
+		<-ctx.Done()
+		causes <- context.Cause(ctx)
+		return nil, nil
+	}})
+	send(t, client, "q", rest.Message{Body: "x"})
+	<-begun
+	if err := client.Purge(t.Context(), "q"); err != nil {
+		t.Fatal(err)
+	}
+	if cause := <-causes; !errors.Is(cause, worker.ErrLeaseLost) {
+		t.Errorf("%v", cause)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAStoppingWorkerFinishesWhatRuns stops one while a job runs, that ends in time, and
+// one whose job does not.
+func TestAStoppingWorkerFinishesWhatRuns(t *testing.T) {
+	_, client := lab(t, 1, "q", map[string]string{"ResultRetentionPeriod": "60"})
+	begun, release := make(chan struct{}, 1), make(chan struct{})
+	w := &worker.Worker{Client: client, Queue: "q", Grace: 10 * time.Second, Handle: func(ctx context.Context, _ *worker.Job) ([]byte, error) {
+		begun <- struct{}{}
+		select {
+		case <-release:
+			return []byte("in time"), nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}}
+	id := send(t, client, "q", rest.Message{Body: "x"})[0]
+	stop := begin(t, w)
+	<-begun
+	time.AfterFunc(100*time.Millisecond, func() { close(release) })
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if got := outcome(t, client, "q", id); got != "succeeded in time" {
+		t.Errorf("%s", got)
+	}
+	w.Grace, release = -1, nil
+	send(t, client, "q", rest.Message{Body: "y"})
+	stop = begin(t, w)
+	<-begun
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	about, err := client.Queue(t.Context(), "q")
+	if err != nil || about.Counters.Ready != 1 || about.Counters.Leased != 0 {
+		t.Errorf("what did not end in time was not given back at once: %+v, %v", about.Counters, err)
+	}
+}
+
+// TestGroupsOfFIFOQueuesStayInOrder has each first try of a job fail, with much concurrency.
+func TestGroupsOfFIFOQueuesStayInOrder(t *testing.T) {
+	_, client := lab(t, 1, "q.fifo", map[string]string{"RetryBackoff": "fixed", "RetryBackoffSeconds": "0"})
+	for i := range 40 {
+		send(t, client, "q.fifo", rest.Message{Body: fmt.Sprint(i / 4), Group: fmt.Sprint(i % 4), DeduplicationID: fmt.Sprint(i)})
+	}
+	var mu sync.Mutex
+	done := map[string][]string{}
+	running := map[string]int{}
+	left := make(chan struct{}, 40)
+	stop := begin(t, &worker.Worker{Client: client, Queue: "q.fifo", Concurrency: 16, Handle: func(_ context.Context, job *worker.Job) ([]byte, error) {
+		mu.Lock()
+		running[job.Group]++
+		if running[job.Group] > 1 {
+			t.Errorf("two jobs of group %s run at a time", job.Group)
+		}
+		mu.Unlock()
+		<-time.After(time.Millisecond)
+		mu.Lock()
+		defer mu.Unlock()
+		running[job.Group]--
+		if job.Receives == 1 && job.Body == "3" {
+			return nil, errors.New("not at once")
+		}
+		done[job.Group] = append(done[job.Group], job.Body)
+		left <- struct{}{}
+		return nil, nil
+	}})
+	for range 40 {
+		select {
+		case <-left:
+		case <-time.After(20 * time.Second):
+			t.Fatal("not all jobs are done")
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	for group, bodies := range done {
+		if !slices.Equal(bodies, strings.Split("0123456789", "")) {
+			t.Errorf("group %s: %v", group, bodies)
+		}
+	}
+}
+
+// TestWorkGoesOnWithoutANode stops nodes under a worker, one after the other.
+func TestWorkGoesOnWithoutANode(t *testing.T) {
+	nodes, client := lab(t, 3, "q", nil)
+	var mu sync.Mutex
+	done := map[string]int{}
+	stop := begin(t, &worker.Worker{Client: client, Queue: "q", Concurrency: 4, Lease: 5 * time.Second, Handle: func(_ context.Context, job *worker.Job) ([]byte, error) {
+		<-time.After(20 * time.Millisecond)
+		mu.Lock()
+		defer mu.Unlock()
+		done[job.Body]++
+		return nil, nil
+	}})
+	producer := &rest.Client{Addresses: nodes.Addresses()[1:]}
+	defer producer.Close()
+	const jobs = 100
+	for i := range jobs {
+		if i == jobs/2 {
+			nodes.Nodes[0].Stop()
+		}
+		for {
+			_, err := producer.Send(t.Context(), "q", rest.Message{Body: fmt.Sprint(i)})
+			if err == nil {
+				break
+			}
+			var p *rest.Problem
+			if !errors.As(err, &p) || !p.MayHaveHappened {
+				t.Fatal(err)
+			}
+		}
+	}
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		mu.Lock()
+		n := len(done)
+		mu.Unlock()
+		if n == jobs {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d jobs are done", n, jobs)
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRunSaysWhatIsWrong asks for what can not be.
+func TestRunSaysWhatIsWrong(t *testing.T) {
+	_, client := lab(t, 1, "q", nil)
+	handle := func(context.Context, *worker.Job) ([]byte, error) { return nil, nil }
+	for want, w := range map[string]*worker.Worker{
+		"QueueDoesNotExist":     {Client: client, Queue: "none", Handle: handle},
+		"whole seconds from 3s": {Client: client, Queue: "q", Handle: handle, Lease: time.Second},
+		"10000 at most":         {Client: client, Queue: "q", Handle: handle, Concurrency: 20000},
+	} {
+		if err := w.Run(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+	ended := begin(t, &worker.Worker{Client: client, Queue: "q", Handle: handle})
+	if err := client.Delete(t.Context(), "q"); err != nil {
+		t.Fatal(err)
+	}
+	_ = ended() // it ends by itself, or because it was told to: either way, soon
+}
