@@ -11,20 +11,28 @@ import (
 // copy that has voted and acknowledged, and has forgotten that. So one that does not know
 // (Config.AsksFirst) asks, by saying hello without having anything, and waits:
 //
-//	somebody knows of the cluster            -> the data is lost: ask for new copies
-//	a majority, this node among it, does not -> the cluster is new: make the first ones
+//	somebody knows of the cluster, and not of this node -> the data is lost: ask for new copies
+//	enough nodes, this one among them, do not           -> the cluster is new: make the first ones
+//
+// Who has begun says to each other node whether it knew, when it began, that this one had
+// nothing. So nobody who hears of the cluster before it has heard everybody takes itself for
+// one that lost its data.
 //
 // If this node ever acknowledged what was committed, a majority of a group's copies did, and
 // all of these know of the cluster, if they have not lost their disks as well. Where every node
-// holds a copy, any two majorities have a node in common: only one that was never
-// there before can not know. What is left is in docs/decisions/0012.
+// holds a copy, a majority is enough: any two have a node in common, and only one that was never
+// there before can not know. A node that comes late is then taken for one that lost its data, and
+// its group goes on without it. Where a group is on some nodes only, two that come late could be the
+// majority of its copies: there all nodes must be heard. What is left is in docs/decisions/0012.
 
 // decide looks whether it is known by now why the disk is empty.
 func (n *Node) decide() {
-	strangers := 1 // nodes that know of no cluster, this one among them
+	strangers := 1 // nodes that knew of no cluster in this node's life, this one among them
 	for _, p := range n.peerOrder {
 		switch {
 		case !n.isAlive(p.id) || p.hello.incarnation == 0:
+		case p.hello.counted == n.cfg.Incarnation:
+			strangers++
 		case p.hello.knowsCluster || p.hello.directory > 0:
 			n.cfg.Log.Warn("the disk is empty, and the cluster exists: this node has lost its data, and asks for new copies", "peer", p.id)
 			n.settle(false)
@@ -33,10 +41,26 @@ func (n *Node) decide() {
 			strangers++
 		}
 	}
-	if 2*strangers > len(n.cfg.Members) {
-		n.cfg.Log.Info("the cluster starts for the first time")
-		n.settle(true)
+	if strangers < n.enoughStrangers() {
+		return
 	}
+	for _, p := range n.peerOrder {
+		if n.isAlive(p.id) {
+			p.counted = p.hello.incarnation
+		}
+	}
+	n.cfg.Log.Info("the cluster starts for the first time")
+	n.settle(true)
+}
+
+// enoughStrangers returns how many nodes must know of no cluster for it to be new.
+func (n *Node) enoughStrangers() int {
+	for _, g := range n.directory.Groups {
+		if len(g.Replicas) < len(n.cfg.Members) {
+			return len(n.cfg.Members)
+		}
+	}
+	return len(n.cfg.Members)/2 + 1
 }
 
 // settle goes on with what was decided, as newNode does.

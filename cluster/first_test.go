@@ -3,6 +3,7 @@ package cluster
 import (
 	"testing"
 
+	"flotilla"
 	"flotilla/consensus"
 	"flotilla/storage"
 )
@@ -104,4 +105,62 @@ func TestALostDiskForgetsNothingOfOthers(t *testing.T) {
 	l.run(30_000, "all serve", func() bool {
 		return leader.node != nil && leader.serves() && behind.serves() && other.serves() && l.list(behind, "La") == "0001" && l.list(other, "La") == "0001"
 	})
+}
+
+// TestLateNodesOfFiveAreWaitedFor: where a group is not on all nodes, two that come late could be
+// the majority of its copies. Taken for nodes that lost their data they would leave it without a leader for ever.
+func TestLateNodesOfFiveAreWaitedFor(t *testing.T) {
+	l := newcomers(t, 5)
+	for _, n := range l.nodes[:4] {
+		l.start(n, true)
+	}
+	for end := l.now + 20_000; l.now < end; l.step() {
+		for _, n := range l.nodes[:4] {
+			if all, _ := n.copies(); all > 0 || n.core.Status().IsReady {
+				t.Fatalf("after %d ms n%d has %d copies, or says that it is ready, without n5", l.now, n.id, all)
+			}
+		}
+	}
+	l.start(l.nodes[4], true)
+	l.allBegin()
+}
+
+// TestNewNodesThatHearOthersLate: n5 is heard, and hears nobody until the others have begun. They
+// tell it that they knew of it; it is not one that lost its data.
+func TestNewNodesThatHearOthersLate(t *testing.T) {
+	l := newcomers(t, 5)
+	last := l.nodes[4]
+	for _, n := range l.nodes {
+		l.start(n, true)
+		l.cut[[2]flotilla.NodeID{n.id, last.id}] = true
+	}
+	l.run(5000, "the others have begun", func() bool { return l.nodes[0].node.knowsCluster() && l.nodes[1].node.knowsCluster() })
+	if !last.node.isUndecided {
+		t.Fatal("who hears nobody has decided")
+	}
+	clear(l.cut)
+	l.allBegin()
+}
+
+// allBegin demands that every node serves what it holds, from its first copies.
+func (l *lab) allBegin() {
+	l.t.Helper()
+	l.run(20_000, "all serve", func() bool {
+		for _, n := range l.nodes {
+			for _, h := range n.node.order {
+				if h.group.Leader() == 0 || h.state.Mark().Index == 0 {
+					return false
+				}
+			}
+			if n.node.directory.Version == 0 || len(n.node.order) == 0 {
+				return false
+			}
+		}
+		return true
+	})
+	for _, n := range l.nodes {
+		if all, fresh := n.copies(); fresh > 0 {
+			l.t.Errorf("n%d of %d took itself for one that lost its data: %d copies, %d of them fresh", n.id, len(l.nodes), all, fresh)
+		}
+	}
 }

@@ -16,7 +16,7 @@ func notReady(s cluster.Status) []string {
 		return reasons
 	}
 	if s.IsUndecided {
-		return append(reasons, "its disk is empty, and it waits until it has heard from a majority of the nodes whether the cluster exists already")
+		return append(reasons, "its disk is empty, and it waits to hear from the other nodes whether the cluster exists already: from a majority, or from all where a group is not on every node")
 	}
 	before := len(reasons)
 	if len(s.Groups) == 0 {
