@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"flotilla"
+	"flotilla/consensus"
 )
 
 // NoteKind says what happened.
@@ -27,10 +28,10 @@ const (
 	NoteRole         NoteKind = "role"          // Word is the new role, Peer the leader; a candidate's Peer is the one that it lost, heard Value ms ago
 	NoteVoteAsked    NoteKind = "vote-asked"    // of Peer
 	NoteVoteGiven    NoteKind = "vote-given"    // to Peer
-	NoteVoteRefused  NoteKind = "vote-refused"  // to Peer
+	NoteVoteRefused  NoteKind = "vote-refused"  // to Peer; Word is why (consensus.RefusalReason), Index the last entry here, Value the node that has the vote or leads
 	NoteTrialAsked   NoteKind = "trial-asked"   // Peer is asked whether it would vote (Raft's PreVote)
 	NoteTrialGiven   NoteKind = "trial-given"   // Peer is told that it would have the vote
-	NoteTrialRefused NoteKind = "trial-refused" // Peer is told that it would not
+	NoteTrialRefused NoteKind = "trial-refused" // Peer is told that it would not; the rest as above
 	NoteHandOver     NoteKind = "hand-over"     // the leader asks Peer to take its place
 	NoteMembers      NoteKind = "members"       // a change of the group's members was applied
 	NoteNewCopy      NoteKind = "new-copy"      // this node makes an empty copy in the place of a lost one: its number is Value
@@ -54,6 +55,14 @@ const (
 	NoteCounted      NoteKind = "counted"      // the leader heard it from Peer
 	NoteCommitted    NoteKind = "committed"    // this node knows that a majority has it
 	NoteApplied      NoteKind = "applied"      // to this node's state
+)
+
+// The words of refused votes.
+const (
+	RefusedTerm   = string(consensus.RefusedTerm)
+	RefusedVoted  = string(consensus.RefusedVoted)
+	RefusedLeader = string(consensus.RefusedLeader)
+	RefusedLog    = string(consensus.RefusedLog)
 )
 
 // IsTraced reports whether notes of this kind are of writes and entries that are

@@ -239,7 +239,12 @@ func (n *Node) noteMessage(h *hosted, p *peer, m *raftpb.Message) {
 	default:
 		return
 	}
-	n.journal.write(Note{Kind: kind, Group: h.id, Peer: p.id, Term: m.GetTerm(), Index: m.GetIndex()})
+	note := Note{Kind: kind, Group: h.id, Peer: p.id, Term: m.GetTerm(), Index: m.GetIndex()}
+	if kind == NoteVoteRefused || kind == NoteTrialRefused {
+		r := h.group.Refusal(flotilla.ReplicaID(m.GetTo()))
+		note.Word, note.Index, note.Value = string(r.Why), r.Index, int64(h.nodeOf(r.Replica))
+	}
+	n.journal.write(note)
 }
 
 // noteSent marks, in the frame that carries them, the entries that are followed.

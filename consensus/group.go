@@ -64,6 +64,7 @@ type Group struct {
 	noRoom       bool
 	learned      uint64 // an index that is committed, as Learn was told
 	config       raft.Config
+	refusals     map[flotilla.ReplicaID]Refusal // of votes, the last of each that asked
 
 	reads readRounds
 }
@@ -210,6 +211,8 @@ func (g *Group) Step(m *raftpb.Message) error {
 		if last, err := g.log.LastIndex(); err == nil && m.GetCommit() > last {
 			return fmt.Errorf("%w: %v ends at entry %d, but entry %d was on disk: its tail is lost", ErrLog, g.id, last, m.GetCommit())
 		}
+	case raftpb.MsgVote, raftpb.MsgPreVote:
+		g.noteAsked(m)
 	case raftpb.MsgApp:
 		if err := g.contradiction(m); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"flotilla"
 	"flotilla/cluster"
 	"flotilla/supervisor"
 )
@@ -60,7 +61,7 @@ func tellRole(n cluster.Note) Telling {
 			why = fmt.Sprintf("it last heard %v, who led, %.1f s ago", n.Peer, float64(n.Value)/1000)
 		}
 		return Telling{fmt.Sprintf("%v wants to lead %v (term %d)", n.Node, n.Group, n.Term), why,
-			"it asks the others for their votes, on trial first and, where a majority would, in earnest: those who hear a leader, or have a longer log, refuse"}
+			"it asks the others for their votes, on trial first and, where a majority would, in earnest: those who hear a leader do not answer, and those whose log is longer refuse"}
 	}
 	if n.Peer == 0 {
 		return Telling{fmt.Sprintf("%v follows in %v, and knows no leader (term %d)", n.Node, n.Group, n.Term), "an election is under way, or it has just started",
@@ -95,6 +96,29 @@ func tellFault(n cluster.Note) Telling {
 	return Telling{fmt.Sprintf("the clocks of %v were set %d ms ahead", n.Node, n.Value), "somebody asked for it", "no answer depends on clocks, but TTLs count in the leader's time"}
 }
 
+// refusal says why a node does not vote for another.
+func refusal(n cluster.Note) string {
+	by := "another node"
+	if n.Value != 0 {
+		by = flotilla.NodeID(n.Value).String()
+	}
+	switch n.Word {
+	case cluster.RefusedTerm:
+		return fmt.Sprintf("it knows of a newer term, %d", n.Term)
+	case cluster.RefusedVoted:
+		if by == n.Node.String() {
+			by = "itself"
+		}
+		return "it has given its vote of this term to " + by
+	case cluster.RefusedLeader:
+		return "this term has a leader already, " + by
+	}
+	if n.Index == 0 {
+		return "its log has entries that the other one lacks"
+	}
+	return fmt.Sprintf("its log, which ends at entry %d, has entries that the other one lacks", n.Index)
+}
+
 // tellVote tells of an election's messages.
 func tellVote(n cluster.Note) (Telling, bool) {
 	switch n.Kind {
@@ -104,7 +128,7 @@ func tellVote(n cluster.Note) (Telling, bool) {
 	case cluster.NoteTrialGiven:
 		return Telling{fmt.Sprintf("%v would vote for %v in %v (term %d)", n.Node, n.Peer, n.Group, n.Term), "it hears no leader either, and its own log is not longer", "nothing is promised by that: it may be asked in earnest next"}, true
 	case cluster.NoteTrialRefused:
-		return Telling{fmt.Sprintf("%v would not vote for %v in %v", n.Node, n.Peer, n.Group), "it hears a leader, knows a newer term, or has a longer log", "without a majority of yes that node does not ask in earnest, and disturbs nobody"}, true
+		return Telling{fmt.Sprintf("%v would not vote for %v in %v", n.Node, n.Peer, n.Group), refusal(n), "without a majority of yes that node does not ask in earnest, and disturbs nobody"}, true
 	case cluster.NoteVoteAsked:
 		return Telling{fmt.Sprintf("%v asks %v for its vote in %v (term %d)", n.Node, n.Peer, n.Group, n.Term), "the trial went well, or the leader asked it to take over",
 			"with a majority of votes it leads the term"}, true
@@ -112,7 +136,7 @@ func tellVote(n cluster.Note) (Telling, bool) {
 		return Telling{fmt.Sprintf("%v votes for %v in %v (term %d)", n.Node, n.Peer, n.Group, n.Term), "it has not voted in this term, and its own log is not longer",
 			"its vote is on its disk: it will not vote for another in this term, not even after a crash"}, true
 	case cluster.NoteVoteRefused:
-		return Telling{fmt.Sprintf("%v does not vote for %v in %v (term %d)", n.Node, n.Peer, n.Group, n.Term), "it has voted already, or has a longer log", "that node needs a majority of the others, or waits and asks in another term"}, true
+		return Telling{fmt.Sprintf("%v does not vote for %v in %v (term %d)", n.Node, n.Peer, n.Group, n.Term), refusal(n), "that node needs a majority of the others, or waits and asks in another term"}, true
 	case cluster.NoteHandOver:
 		return Telling{fmt.Sprintf("%v asks %v to take over %v (term %d)", n.Node, n.Peer, n.Group, n.Term), "leaders are spread evenly, and leave nodes that are slow or stop",
 			"that node asks for votes at once, without waiting for silence"}, true

@@ -37,6 +37,27 @@ func TestEveryNoteIsTold(t *testing.T) {
 	}
 }
 
+// TestRefusalsAreTold: why a vote was refused is a sentence of its own, and names who and what it is about.
+func TestRefusalsAreTold(t *testing.T) {
+	for _, c := range []struct {
+		note cluster.Note
+		why  string
+	}{
+		{cluster.Note{Word: cluster.RefusedTerm, Term: 7}, "it knows of a newer term, 7"},
+		{cluster.Note{Word: cluster.RefusedVoted, Value: 3}, "it has given its vote of this term to n3"},
+		{cluster.Note{Word: cluster.RefusedVoted, Value: 1}, "it has given its vote of this term to itself"},
+		{cluster.Note{Word: cluster.RefusedLeader, Value: 3}, "this term has a leader already, n3"},
+		{cluster.Note{Word: cluster.RefusedLog, Index: 12}, "its log, which ends at entry 12, has entries that the other one lacks"},
+	} {
+		for _, kind := range []cluster.NoteKind{cluster.NoteVoteRefused, cluster.NoteTrialRefused} {
+			c.note.Kind, c.note.Node, c.note.Peer = kind, 1, 2
+			if told := Tell(c.note); told.Why != c.why {
+				t.Errorf("%s, %s: told as %q, want %q", kind, c.note.Word, told.Why, c.why)
+			}
+		}
+	}
+}
+
 // TestFaultsAreTold: each word that a node notes of a lab has a sentence of its own.
 func TestFaultsAreTold(t *testing.T) {
 	said := map[string]string{}

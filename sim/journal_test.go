@@ -13,17 +13,23 @@ import (
 // TestNoteNeverPrecedesItsCause: under all that a plan does to nodes, links and clocks,
 // what journals say in order of their stamps has each effect after its causes.
 func TestNoteNeverPrecedesItsCause(t *testing.T) {
-	kinds := map[cluster.NoteKind]int{}
+	kinds, refused := map[cluster.NoteKind]int{}, map[string]int{}
 	for seed := *firstSeed; seed < *firstSeed+max(*seedCount, 8); seed++ {
 		r := Run(Options{Seed: seed, HasJournals: true, Length: 30 * time.Second})
 		if !r.OK() {
 			t.Errorf("seed %d: %v", seed, r.Faults)
 		}
-		order := causes{seen: map[string]bool{}}
+		order, votes := causes{seen: map[string]bool{}}, votes{given: map[string]flotilla.NodeID{}}
 		for _, n := range r.Notes {
 			kinds[n.Kind]++
 			if cause := order.missing(n); cause != "" {
 				t.Fatalf("seed %d: %+v comes before its cause: %s", seed, n, cause)
+			}
+			if wrong := votes.wrong(n); wrong != "" {
+				t.Fatalf("seed %d: %+v: %s", seed, n, wrong)
+			}
+			if n.Kind == cluster.NoteVoteRefused || n.Kind == cluster.NoteTrialRefused {
+				refused[n.Word]++
 			}
 		}
 	}
@@ -36,7 +42,34 @@ func TestNoteNeverPrecedesItsCause(t *testing.T) {
 			t.Errorf("nothing was %q: the test does not see it", kind)
 		}
 	}
-	t.Log(kinds)
+	for _, why := range []string{cluster.RefusedTerm, cluster.RefusedVoted, cluster.RefusedLog} {
+		if refused[why] == 0 {
+			t.Errorf("no vote was refused because of %q: the test does not see it", why)
+		}
+	}
+	t.Log(kinds, refused)
+}
+
+// votes knows who voted for whom in which term.
+type votes struct{ given map[string]flotilla.NodeID }
+
+// wrong takes a note, and says what is not true of the reason for a refused vote.
+func (v *votes) wrong(n cluster.Note) string {
+	key := fmt.Sprint(n.Node, n.Group, n.Term)
+	switch {
+	case n.Kind == cluster.NoteVoteGiven:
+		v.given[key] = n.Peer
+	case n.Kind == cluster.NoteVoteAsked:
+		v.given[key] = n.Node
+	case n.Kind != cluster.NoteVoteRefused && n.Kind != cluster.NoteTrialRefused:
+	case n.Word == "":
+		return "no reason is told"
+	case n.Word == cluster.RefusedVoted:
+		if to, isKnown := v.given[key]; n.Value == 0 || isKnown && to != flotilla.NodeID(n.Value) {
+			return fmt.Sprintf("the vote was given to %v", to)
+		}
+	}
+	return ""
 }
 
 // causes knows which notes have come.

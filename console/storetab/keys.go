@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -16,9 +17,12 @@ import (
 
 // Bounds of what is shown.
 const (
-	scanCount   = 200  // keys that are looked at for one page of the list
+	pageCount   = 200  // keys of one page of the list, or a few more
+	scanCount   = 1000 // keys that are looked at in one go for a prefix
 	maxElements = 100  // of a collection
 	maxShown    = 4096 // bytes of a string
+	// lookFor is how long one request looks for keys with a prefix: some hundred thousand keys.
+	lookFor = 300 * time.Millisecond
 )
 
 // KeyLine is a key in the list.
@@ -29,7 +33,7 @@ type KeyLine struct {
 	TTL   int64  `json:"ttl_ms"` // -1: none
 }
 
-// keys lists those with a prefix, from a cursor on.
+// keys lists those with a prefix, from a cursor on: a page of them, or as many as a while of looking finds.
 func (t *tab) keys(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	cursor := q.Get("cursor")
@@ -37,13 +41,23 @@ func (t *tab) keys(w http.ResponseWriter, r *http.Request) {
 		cursor = "0"
 	}
 	t.withDoor(w, r, func(c *door.Client) (any, error) {
-		reply, err := c.Do("SCAN", cursor, "MATCH", escapeGlob(q.Get("prefix"))+"*", "COUNT", strconv.Itoa(scanCount))
-		if err = errors.Join(err, reply.Err()); err != nil || len(reply.Items) != 2 {
-			return nil, fmt.Errorf("list the keys: %w", err)
+		count := scanCount
+		if q.Get("prefix") == "" {
+			count = pageCount
 		}
 		lines := []KeyLine{}
-		for _, k := range reply.Items[1].Items {
-			lines = append(lines, KeyLine{Key: string(k.Text), Shown: escape(k.Text, 200)})
+		for began := time.Now(); ; {
+			reply, err := c.Do("SCAN", cursor, "MATCH", escapeGlob(q.Get("prefix"))+"*", "COUNT", strconv.Itoa(count))
+			if err = errors.Join(err, reply.Err()); err != nil || len(reply.Items) != 2 {
+				return nil, fmt.Errorf("list the keys: %w", err)
+			}
+			for _, k := range reply.Items[1].Items {
+				lines = append(lines, KeyLine{Key: string(k.Text), Shown: escape(k.Text, 200)})
+			}
+			cursor = string(reply.Items[0].Text)
+			if cursor == "0" || len(lines) >= pageCount || time.Since(began) > lookFor {
+				break
+			}
 		}
 		if err := fillLines(c, lines); err != nil {
 			return nil, err
@@ -53,7 +67,7 @@ func (t *tab) keys(w http.ResponseWriter, r *http.Request) {
 		return struct {
 			Cursor string    `json:"cursor"`
 			Keys   []KeyLine `json:"keys"`
-		}{string(reply.Items[0].Text), lines}, nil
+		}{cursor, lines}, nil
 	})
 }
 

@@ -21,8 +21,8 @@ let cursor = '0', prefix = '';
 
 async function list(isMore) {
   if (!isMore) { cursor = '0'; $('keys').tBodies[0].replaceChildren(); }
-  // A page of a scan may hold nothing that matches: go on for a while.
-  for (let i = 0; i < 20; i++) {
+  // A while of looking may find nothing that matches: go on for some more of them.
+  for (let i = 0; i < 10; i++) {
     const found = await get(`${api}keys?prefix=${encodeURIComponent(prefix)}&cursor=${cursor}`);
     cursor = found.cursor;
     $('keys').tBodies[0].append(...found.keys.map((k) => {
@@ -35,7 +35,7 @@ async function list(isMore) {
   const count = $('keys').tBodies[0].rows.length;
   $('more').hidden = cursor === '0';
   $('keys-say').className = 'say';
-  $('keys-say').textContent = count ? `${count} shown${cursor === '0' ? ', and no more' : '; there are more'}.` : cursor === '0' ? 'There is no such key.' : 'None yet: look further.';
+  $('keys-say').textContent = count ? `${count} shown${cursor === '0' ? ', and no more' : '; there are more'}.` : cursor === '0' ? 'There is no such key.' : 'None yet: there are more keys to look through.';
 }
 
 // One key
