@@ -4,7 +4,7 @@
 #
 # Without any registry, with the Go of this machine:
 #
-#   CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags "-s -w" -o flotilla ./cmd/flotilla && docker build -t flotilla --target local .
+#   CGO_ENABLED=0 go build -trimpath -tags grpcnotrace,nethttpomithttp2 -ldflags "-s -w" -o flotilla ./cmd/flotilla && docker build -t flotilla --target local .
 #
 # docs/deploy.md says how to run it.
 
@@ -37,7 +37,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags "-s -w" -o /flotilla ./cmd/flotilla
+RUN CGO_ENABLED=0 go build -trimpath -tags grpcnotrace,nethttpomithttp2 -ldflags "-s -w" -o /flotilla ./cmd/flotilla
 
 FROM base
 COPY --from=build /flotilla /flotilla

@@ -62,7 +62,7 @@ func findCompose(t *testing.T) []string {
 // program is what goes into the images: static, and without what only debuggers read.
 var program = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(os.TempDir(), fmt.Sprintf("flotilla-deploy-%d", os.Getpid()))
-	cmd := exec.Command("go", "build", "-trimpath", "-tags=grpcnotrace", "-ldflags=-s -w", "-o", path, "flotilla/cmd/flotilla")
+	cmd := exec.Command("go", "build", "-trimpath", "-tags=grpcnotrace,nethttpomithttp2", "-ldflags=-s -w", "-o", path, "flotilla/cmd/flotilla")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
