@@ -39,6 +39,7 @@ func TestStoreTab(t *testing.T) {
 	b.until("all levels see the new value", answers+` === 'linearizable "Krems"; session "Krems"; bounded "Krems"; eventual "Krems"' || void document.getElementById('levels').requestSubmit()`)
 	b.shoot("store")
 
+	b.editElements()
 	b.js(`const s = document.getElementById('where').elements.whatif; s.value = 'come'; s.dispatchEvent(new Event('change', {bubbles: true}));`)
 	b.until("it is told what would move", `document.getElementById('whatif-say').textContent.includes('If n4 came, ')`)
 	b.shoot("whatif")
@@ -64,6 +65,34 @@ func TestStoreTab(t *testing.T) {
 	b.until("it is shown", `document.getElementById('edit').elements.value.value === 'Melk'`)
 	b.js(`document.getElementById('delete').click()`)
 	b.until("it is gone, and has a place", `document.getElementById('key-say').textContent.startsWith('Does not exist. It would go to: Slot')`)
+}
+
+// editElements changes, adds and removes elements of a hash, and one of a list.
+func (b *browser) editElements() {
+	b.t.Helper()
+	const pairs = `[...document.querySelectorAll('#pairs tr')].map((r) => r.cells[0].textContent + '=' + r.cells[1].textContent).sort().join(' ')`
+	set := func(name, value string) {
+		b.js(fmt.Sprintf(`const f = document.getElementById('element'); f.elements.name.value = %q; f.elements.value.value = %q; f.requestSubmit();`, name, value))
+	}
+	look := func(key string) {
+		b.js(fmt.Sprintf(`const f = document.getElementById('look'); f.elements.key.value = %q; f.requestSubmit();`, key))
+	}
+	look("person")
+	b.until("the fields are shown", pairs+` === 'born=1815 name=Ada'`)
+	b.js(`document.querySelector('[aria-label="edit name"]').click()`)
+	b.until("the form has it", `document.getElementById('element').elements.value.value === 'Ada'`)
+	set("name", "Grace")
+	b.until("it is changed", pairs+` === 'born=1815 name=Grace'`)
+	set("rank", "admiral")
+	b.until("one more is there", pairs+` === 'born=1815 name=Grace rank=admiral'`)
+	b.shoot("hash")
+	b.js(`document.querySelector('[aria-label="remove born"]').click()`)
+	b.until("it is gone", pairs+` === 'name=Grace rank=admiral'`)
+	look("trees")
+	b.until("the list is shown", pairs+` === '0=oak 1=elm'`)
+	set("1", "ash")
+	set("", "fir")
+	b.until("it has what was set and added", pairs+` === '0=oak 1=ash 2=fir'`)
 }
 
 // read asks a node for a key at all levels.

@@ -20,6 +20,7 @@ const (
 	pageCount   = 200  // keys of one page of the list, or a few more
 	scanCount   = 1000 // keys that are looked at in one go for a prefix
 	maxElements = 100  // of a collection
+	maxElement  = 500  // bytes of one
 	maxShown    = 4096 // bytes of a string
 	// lookFor is how long one request looks for keys with a prefix: some hundred thousand keys.
 	lookFor = 300 * time.Millisecond
@@ -103,8 +104,9 @@ type KeyView struct {
 	Value  string      `json:"value"`
 	IsText bool        `json:"text"` // the value can be edited as it is shown
 	Pairs  [][2]string `json:"pairs"`
-	Size   int64       `json:"size"` // bytes, or elements
-	IsPart bool        `json:"part"` // not all of it is shown
+	Texts  []bool      `json:"texts"` // of each pair, whether it is text, shown whole: it can be edited
+	Size   int64       `json:"size"`  // bytes, or elements
+	IsPart bool        `json:"part"`  // not all of it is shown
 }
 
 // sizes and looks are how a value of each type is measured and looked at.
@@ -158,21 +160,30 @@ func (v *KeyView) fill(r door.Reply) {
 	}
 	if v.Type == "hash" {
 		for i := 0; i+1 < len(items); i += 2 {
-			v.Pairs = append(v.Pairs, [2]string{escape(items[i].Text, 200), escape(items[i+1].Text, 500)})
+			v.add(items[i].Text, items[i+1].Text)
 		}
 	}
 	for i, item := range items {
 		switch {
 		case v.Type == "zset" && len(item.Items) == 2:
-			v.Pairs = append(v.Pairs, [2]string{escape(item.Items[0].Text, 500), string(item.Items[1].Text)})
+			v.add(item.Items[0].Text, item.Items[1].Text)
 		case v.Type == "list":
-			v.Pairs = append(v.Pairs, [2]string{strconv.Itoa(i), escape(item.Text, 500)})
+			v.add([]byte(strconv.Itoa(i)), item.Text)
 		case v.Type == "set":
-			v.Pairs = append(v.Pairs, [2]string{escape(item.Text, 500), ""})
+			v.add(item.Text, nil)
 		}
 	}
-	v.Pairs = v.Pairs[:min(len(v.Pairs), maxElements)]
 	v.IsPart = int64(len(v.Pairs)) < v.Size
+}
+
+// add puts in an element, or a field and its value, or a member and its score.
+func (v *KeyView) add(name, value []byte) {
+	if len(v.Pairs) == maxElements {
+		return
+	}
+	shown := [2]string{escape(name, maxElement), escape(value, maxElement)}
+	v.Pairs = append(v.Pairs, shown)
+	v.Texts = append(v.Texts, shown == [2]string{string(name), string(value)})
 }
 
 func isUnseen(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }

@@ -49,6 +49,7 @@ async function show(key) {
     const k = await get(`${api}key?key=${encodeURIComponent(key)}`);
     current = k;
     $('look').elements.key.value = key;
+    if ($('levels').elements.key.value !== key) $('answers').tBodies[0].replaceChildren(); // they are another key's
     $('levels').elements.key.value = key;
     $('where').elements.key.value = key;
     const where = `Slot ${k.slot}, group g${k.group}, led by ${k.leader ? name(k.leader) : 'nobody'}, on ${(k.nodes ?? []).map(name).join(', ')}.`;
@@ -63,11 +64,41 @@ async function show(key) {
     $('edit').querySelector('.main').hidden = value.parentElement.hidden || value.readOnly;
     $('edit').elements.ttl.value = k.ttl_ms > 0 ? Math.ceil(k.ttl_ms / 1000) : '';
     $('expire').hidden = $('delete').hidden = isNew;
-    const pairs = (k.pairs ?? []).map(([a, b]) => el('tr', {}, el('th', {scope: 'row', class: 'mono'}, a), el('td', {class: 'mono'}, b)));
-    if (k.part && pairs.length) pairs.push(el('tr', {}, el('td', {colspan: 2}, `the first ${pairs.length} of ${k.size}`)));
+    const pairs = (k.pairs ?? []).map((pair, i) => el('tr', {}, el('th', {scope: 'row', class: 'mono wrap'}, pair[0]), el('td', {class: 'mono wrap'}, pair[1]),
+      el('td', {class: 'n'}, k.texts[i] ? edits(k.type, pair) : 'not text, or cut short')));
+    if (k.part && pairs.length) pairs.push(el('tr', {}, el('td', {colspan: 3}, `the first ${pairs.length} of ${k.size}`)));
+    const form = $('element'), [first, second] = parts[k.type] ?? [];
+    form.hidden = !first;
+    form.elements.name.previousElementSibling.textContent = first;
+    form.elements.value.previousElementSibling.textContent = second;
+    form.elements.value.parentElement.hidden = !second;
+    form.reset();
     $('pairs').tBodies[0].replaceChildren(...pairs);
     drawRing();
   });
+}
+
+// What an element of each type has, and the commands that set and remove one.
+const parts = {hash: ['field', 'value'], list: ['position (empty: at the end)', 'value'], set: ['member', ''], zset: ['member', 'score']};
+const sets = {hash: (a, b) => ['HSET', current.key, a, b], list: (a, b) => a === '' ? ['RPUSH', current.key, b] : ['LSET', current.key, a, b],
+  set: (a) => ['SADD', current.key, a], zset: (a, b) => ['ZADD', current.key, b, a]};
+const removals = {hash: 'HDEL', set: 'SREM', zset: 'ZREM'}; // a list's positions move
+
+function edits(type, [a, b]) {
+  const button = (text, what) => {
+    const it = el('button', {type: 'button', class: 'plain', 'aria-label': `${text} ${a}`}, text);
+    it.addEventListener('click', what);
+    return it;
+  };
+  const all = [];
+  if (type !== 'set') all.push(button('edit', () => {
+    const f = $('element').elements;
+    f.name.value = a;
+    f.value.value = b;
+    f.value.focus();
+  }));
+  if (removals[type]) all.push(' ', button('remove', () => change([removals[type], current.key, a])));
+  return el('span', {}, ...all);
 }
 
 async function change(args) {
@@ -205,6 +236,7 @@ async function findPlace(key) {
 
 const on = (id, type, f) => $(id).addEventListener(type, (e) => { e.preventDefault(); f(e); });
 on('find', 'submit', (e) => { prefix = e.target.elements.prefix.value; attempt($('keys-say'), () => list(false)); });
+on('element', 'submit', (e) => { const f = e.target.elements; change(sets[current.type](f.name.value, f.value.value)); });
 on('more', 'click', () => attempt($('keys-say'), () => list(true)));
 on('look', 'submit', (e) => show(e.target.elements.key.value));
 on('edit', 'submit', (e) => {
