@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"slices"
 
 	"flotilla"
 )
@@ -14,9 +15,9 @@ import (
 //	somebody knows of the cluster, and not of this node -> the data is lost: ask for new copies
 //	enough nodes, this one among them, do not           -> the cluster is new: make the first ones
 //
-// Who has begun says to each other node whether it knew, when it began, that this one had
-// nothing. So nobody who hears of the cluster before it has heard everybody takes itself for
-// one that lost its data.
+// Who begins remembers which lives of which nodes had nothing then, the founders, and tells
+// those who ask. So nobody who hears of the cluster before it has heard everybody takes itself
+// for one that lost its data.
 //
 // If this node ever acknowledged what was committed, a majority of a group's copies did, and
 // all of these know of the cluster, if they have not lost their disks as well. Where every node
@@ -25,30 +26,42 @@ import (
 // its group goes on without it. Where a group is on some nodes only, two that come late could be the
 // majority of its copies: there all nodes must be heard. What is left is in docs/decisions/0012.
 
+// founder is a life of a node that had nothing when the cluster began.
+type founder struct {
+	node        flotilla.NodeID
+	incarnation uint64
+}
+
 // decide looks whether it is known by now why the disk is empty.
 func (n *Node) decide() {
-	strangers := 1 // nodes that knew of no cluster in this node's life, this one among them
+	self := founder{n.cfg.Self, n.cfg.Incarnation}
+	strangers := []founder{self}
+	var knows *peer
 	for _, p := range n.peerOrder {
 		switch {
 		case !n.isAlive(p.id) || p.hello.incarnation == 0:
-		case p.hello.counted == n.cfg.Incarnation:
-			strangers++
-		case p.hello.knowsCluster || p.hello.directory > 0:
-			n.cfg.Log.Warn("the disk is empty, and the cluster exists: this node has lost its data, and asks for new copies", "peer", p.id)
-			n.settle(false)
+		case slices.Contains(p.hello.founders, self):
+			n.founders = p.hello.founders
+			n.begin()
 			return
+		case p.hello.knowsCluster || p.hello.directory > 0:
+			knows = p
 		default:
-			strangers++
+			strangers = append(strangers, founder{p.id, p.hello.incarnation})
 		}
 	}
-	if strangers < n.enoughStrangers() {
-		return
+	switch {
+	case knows != nil:
+		n.cfg.Log.Warn("the disk is empty, and the cluster exists: this node has lost its data, and asks for new copies", "peer", knows.id)
+		n.founders = knows.hello.founders // others may ask this node first
+		n.settle(false)
+	case len(strangers) >= n.enoughStrangers():
+		n.founders = strangers
+		n.begin()
 	}
-	for _, p := range n.peerOrder {
-		if n.isAlive(p.id) {
-			p.counted = p.hello.incarnation
-		}
-	}
+}
+
+func (n *Node) begin() {
 	n.cfg.Log.Info("the cluster starts for the first time")
 	n.settle(true)
 }

@@ -131,7 +131,6 @@ type hello struct {
 	hasRoom    bool
 	// knowsCluster says that the sender has seen the cluster do anything (first.go).
 	knowsCluster bool
-	counted      uint64 // which incarnation of the receiver had nothing when the sender began (first.go); 0: none
 	isLossy      bool   // much is lost on all links to the sender (loss.go)
 	syncMicros   uint64 // how long its disk takes for one synced write, smoothed
 	rttMillis    uint64 // there and back to the nearest other node, smoothed
@@ -146,6 +145,7 @@ type hello struct {
 	leads       []leadership  // groups that it leads
 	lost        []lostReplica // copies that it lost and wants replaced
 	knows       []commitment  // of groups of which it knows no leader
+	founders    []founder     // told to those who know of no cluster (first.go)
 }
 
 type leadership struct {
@@ -227,10 +227,11 @@ func appendRelayItem(b []byte, r *relayItem) []byte {
 }
 
 // appendHello: directory version, flags (1 draining, 2 room, 4 knows the cluster, 8 lossy), sync micros, round
-// trip millis, stamp, echo, held, incarnation, counted, then lists (count, then items): group, term,
+// trip millis, stamp, echo, held, incarnation, then lists (count, then items): group, term,
 // next replica id and needed log of what is led, group and replica lost, group, index
 // and term of what is committed, nodes that are not heard, and the last words of
-// other nodes: node, incarnation, stamp, and a list of nodes that it does not hear.
+// other nodes: node, incarnation, stamp, and a list of nodes that it does not hear,
+// and the founders: node, incarnation.
 func appendHello(b []byte, h *hello) []byte {
 	flags := uint64(0)
 	if h.isDraining {
@@ -245,7 +246,7 @@ func appendHello(b []byte, h *hello) []byte {
 	if h.isLossy {
 		flags |= 8
 	}
-	b = appendUvarints(append(b, itemHello), h.directory, flags, h.syncMicros, h.rttMillis, h.stamp, h.echo, h.held, h.incarnation, h.counted, uint64(len(h.leads)))
+	b = appendUvarints(append(b, itemHello), h.directory, flags, h.syncMicros, h.rttMillis, h.stamp, h.echo, h.held, h.incarnation, uint64(len(h.leads)))
 	for _, l := range h.leads {
 		b = appendUvarints(b, uint64(l.group), l.term, uint64(l.next), l.needed)
 	}
@@ -261,6 +262,10 @@ func appendHello(b []byte, h *hello) []byte {
 	for i := range h.hearings {
 		w := &h.hearings[i]
 		b = appendNodes(appendUvarints(b, uint64(w.node), w.incarnation, w.stamp), w.unheard)
+	}
+	b = appendUvarints(b, uint64(len(h.founders)))
+	for _, f := range h.founders {
+		b = appendUvarints(b, uint64(f.node), f.incarnation)
 	}
 	return b
 }
@@ -402,7 +407,7 @@ func (in *frameBytes) hello() *hello {
 	h.isDraining, h.hasRoom, h.knowsCluster = flags&1 != 0, flags&2 != 0, flags&4 != 0
 	h.isLossy = flags&8 != 0
 	h.syncMicros, h.rttMillis = in.uvarint(), in.uvarint()
-	h.stamp, h.echo, h.held, h.incarnation, h.counted = in.uvarint(), in.uvarint(), in.uvarint(), in.uvarint(), in.uvarint()
+	h.stamp, h.echo, h.held, h.incarnation = in.uvarint(), in.uvarint(), in.uvarint(), in.uvarint()
 	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
 		h.leads = append(h.leads, leadership{group: in.group(), term: in.uvarint(), next: flotilla.ReplicaID(in.uvarint()),
 			needed: in.uvarint()})
@@ -416,6 +421,9 @@ func (in *frameBytes) hello() *hello {
 	h.unheard = in.nodes()
 	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
 		h.hearings = append(h.hearings, hearing{node: in.node(), incarnation: in.uvarint(), stamp: in.uvarint(), unheard: in.nodes()})
+	}
+	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
+		h.founders = append(h.founders, founder{node: in.node(), incarnation: in.uvarint()})
 	}
 	return h
 }

@@ -62,6 +62,7 @@ type Node struct {
 	writes      []consensus.Write
 	readies     []readyGroup
 	outcomes    []outcomeItem // of this node's own parcels, while a group is applied
+	founders    []founder     // if this life saw the cluster begin (first.go)
 	isUndecided bool          // the disk is empty, and it is not known yet why (first.go)
 	failure     error         // found outside of a turn; the next turn returns it
 
@@ -141,7 +142,6 @@ type peer struct {
 	rttMillis float64         // there and back, smoothed; 0 before it was measured
 	echoTick  uint64          // when a newer stamp of ours last came back; 0: never
 	loss      float64         // which share of its hellos does not come, smoothed (loss.go)
-	counted   uint64          // which incarnation of it had nothing when this node began (first.go); 0: none
 
 	// What follows is explained in relay.go.
 	straightTick uint64  // when something last came straight from it; 0: never

@@ -93,7 +93,11 @@ func (n *Node) sayHello() {
 	slices.SortFunc(h.lost, func(a, b lostReplica) int { return int(a.group) - int(b.group) })
 	n.pulse.note(n, &h)
 	for _, p := range n.peerOrder {
-		h.echo, h.held, h.hearings, h.counted = p.hello.stamp, uint64(n.mono-p.helloAt), n.hearingsFor(p), p.counted
+		h.echo, h.held, h.hearings = p.hello.stamp, uint64(n.mono-p.helloAt), n.hearingsFor(p)
+		h.founders = nil
+		if !p.hello.knowsCluster && p.hello.directory == 0 {
+			h.founders = n.founders
+		}
 		if p.relay != nil { // straight, too, so that it is heard when the link is good again
 			n.transport.Send(p.id, appendHello(appendStamp(nil, n.journal), &h))
 		}
