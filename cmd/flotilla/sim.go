@@ -3,9 +3,11 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"maps"
 	"os"
@@ -35,6 +37,7 @@ type simOptions struct {
 	printsPlan           bool
 	isEndless            bool // until a failure, however long that takes
 	isJSON, isWorker     bool
+	lifeLimit            time.Duration
 	dir                  string // where what is found is kept; a worker's is the run's own
 	live                 func(sim.Options) sim.Result
 }
@@ -49,6 +52,9 @@ from a seed: crashes, cuts, pauses, lost and doubled messages, wrong clocks, los
 calm, all replicas equal, and all that clients were told must be true; in one plan of four, those who have
 a majority must be served all the while. The same seed gives the same life, so that what is found can be
 looked at again and again. Uses all processors.
+
+A life that does not end is a failure, too: see --life-limit. It tells what it was doing. What --json calls
+"traces" is equal for two runs exactly if each of their lives was the same, message by message.
 
 Of the first 10 seeds that fail, a folder keeps the plan, the verdict, all that clients asked and were
 told and, if no order explains that, a picture. Its plan.txt tells disk and seed, and can be played again:
@@ -77,6 +83,7 @@ Plans are texts: docs/scenarios.md explains them. ` + "`flotilla sim run`" + ` p
 	flags.Uint64Var(&o.first, "first", 1, "the first of them")
 	addDisk(cmd, &o.disk)
 	addKeepDir(cmd, &o.dir)
+	addLifeLimit(cmd, &o.lifeLimit)
 	flags.Float64Var(&o.minutes, "minutes", 1, "virtual minutes of trouble for each seed")
 	flags.BoolVar(&o.isOfQueues, "queues", false, "clients send and receive messages of queues, instead of reading and writing keys")
 	flags.IntVar(&o.workers, "workers", runtime.NumCPU(), "how many seeds at a time")
@@ -98,13 +105,17 @@ type simReport struct {
 	Wanted     uint64       `json:"wanted,omitempty"`  // of one that was stopped; 0: until a failure
 	Seconds    float64      `json:"seconds"`
 	CPUSeconds float64      `json:"cpu_seconds"`
+	Traces     string       `json:"traces"` // one hash over those of all lives, in the order of their seeds: equal runs have equal ones
 	Counts     sim.Counts   `json:"counts"`
 	Failures   []simFailure `json:"failures"`
 	Missing    []string     `json:"missing,omitempty"` // what should have happened sometimes
+
+	traceOf map[uint64]uint64 // by seed
 }
 
 type simFailure struct {
 	Seed    uint64   `json:"seed"`
+	Trace   string   `json:"trace,omitempty"` // its hash, which is the same when it is lived again; a life that did not end has none
 	Faults  []string `json:"faults"`
 	Plan    []string `json:"plan"`
 	Command string   `json:"command"` // that repeats it
@@ -113,12 +124,19 @@ type simFailure struct {
 	NotKept string `json:"not_kept,omitempty"` // the trouble
 }
 
+func newSimReport(disk string) *simReport {
+	return &simReport{Disk: disk, Counts: sim.Counts{}, traceOf: map[uint64]uint64{}}
+}
+
 func (a *app) sim(ctx context.Context, o simOptions) error {
 	if err := checkDisk(o.disk); err != nil {
 		return usageError{err}
 	}
 	if o.minutes <= 0 || o.minutes > 24*60 || o.seeds == 0 || o.workers < 1 {
 		return usageError{errors.New("--minutes must be between 0 and 1440, --seeds and --workers at least 1")}
+	}
+	if err := checkLifeLimit(o.lifeLimit); err != nil {
+		return usageError{err}
 	}
 	if o.printsPlan {
 		for i := range o.seeds {
@@ -175,6 +193,7 @@ func (o simOptions) planOf(seed uint64) *scenario.Plan {
 // simResult is a line that a worker prints.
 type simResult struct {
 	Seed    uint64     `json:"seed"`
+	Trace   uint64     `json:"trace,omitempty"`
 	Faults  []string   `json:"faults,omitempty"`
 	Plan    []string   `json:"plan,omitempty"`
 	Counts  sim.Counts `json:"counts,omitempty"`
@@ -187,8 +206,9 @@ type simResult struct {
 func (a *app) simWorker(ctx context.Context, o simOptions) error {
 	out, failed := json.NewEncoder(a.out), 0
 	for i := uint64(0); (o.isEndless || i < o.seeds) && ctx.Err() == nil; i++ {
-		r := o.live(sim.Options{Seed: o.first + i*o.stride, Disk: sim.Tier(o.disk), Length: o.length(), IsOfQueues: o.isOfQueues})
-		line := simResult{Seed: r.Seed, Faults: r.Faults, Counts: r.Counts}
+		seed := o.first + i*o.stride
+		r, isLate := liveWithin(o.lifeLimit, o.live, sim.Options{Seed: seed, Disk: sim.Tier(o.disk), Plan: o.planOf(seed)})
+		line := simResult{Seed: r.Seed, Trace: r.Trace, Faults: r.Faults, Counts: r.Counts}
 		if !r.OK() {
 			line.Plan = planLines(r.Plan.String())
 			if failed++; o.dir != "" && failed <= maxKeptSeeds {
@@ -198,7 +218,7 @@ func (a *app) simWorker(ctx context.Context, o simOptions) error {
 		if err := out.Encode(line); err != nil {
 			return err
 		}
-		if o.untilFailure && !r.OK() {
+		if isLate || o.untilFailure && !r.OK() {
 			return nil
 		}
 	}
@@ -214,7 +234,7 @@ func (a *app) simulate(ctx context.Context, o simOptions) (*simReport, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	began := time.Now()
-	report := &simReport{Disk: o.disk, Counts: sim.Counts{}}
+	report := newSimReport(o.disk)
 	results := make(chan simResult) // closed below, once all workers have ended
 	cpu := make([]time.Duration, o.workers)
 	workers, inner := errgroup.WithContext(ctx)
@@ -239,7 +259,7 @@ func (a *app) simulate(ctx context.Context, o simOptions) (*simReport, error) {
 	if screen.isLive && !o.isJSON {
 		fmt.Fprint(a.err, "\r\x1b[K")
 	}
-	report.Seconds = time.Since(began).Seconds()
+	report.Seconds, report.Traces = time.Since(began).Seconds(), report.traces()
 	for _, d := range cpu {
 		report.CPUSeconds += d.Seconds()
 	}
@@ -249,11 +269,27 @@ func (a *app) simulate(ctx context.Context, o simOptions) (*simReport, error) {
 	return report, <-failed
 }
 
-// runSimWorker runs one worker to its end, and says what processor time it took.
-func (a *app) runSimWorker(ctx context.Context, self string, o simOptions, i uint64, results chan<- simResult) (time.Duration, error) {
-	seeds := (o.seeds - i + uint64(o.workers) - 1) / uint64(o.workers)
-	args := []string{"sim", "--worker", "--disk", o.disk, "--first", strconv.FormatUint(o.first+i, 10), "--stride", strconv.Itoa(o.workers),
-		"--minutes", strconv.FormatFloat(o.minutes, 'g', -1, 64)}
+// runSimWorker runs one worker after another until the seeds of one are lived, and says what processor
+// time they took. One that died, or whose life took too long, is followed by another one.
+func (a *app) runSimWorker(ctx context.Context, self string, o simOptions, i uint64, results chan<- simResult) (cpu time.Duration, err error) {
+	next, end := o.first+i, o.first+o.seeds
+	for err == nil && ctx.Err() == nil && (o.isEndless || next < end) {
+		var took time.Duration
+		var isLast bool
+		next, isLast, took, err = a.runSimProcess(ctx, self, o, next, results)
+		if cpu += took; isLast {
+			break
+		}
+	}
+	return cpu, err
+}
+
+// runSimProcess runs one worker to its end. It returns the first seed that it did not live, and
+// whether nobody shall.
+func (a *app) runSimProcess(ctx context.Context, self string, o simOptions, first uint64, results chan<- simResult) (next uint64, isLast bool, cpu time.Duration, err error) {
+	stride := uint64(o.workers)
+	args := []string{"sim", "--worker", "--disk", o.disk, "--first", strconv.FormatUint(first, 10), "--stride", strconv.FormatUint(stride, 10),
+		"--minutes", strconv.FormatFloat(o.minutes, 'g', -1, 64), "--life-limit", o.lifeLimit.String()}
 	if o.dir != "" {
 		args = append(args, "--dir", o.dir)
 	}
@@ -264,7 +300,7 @@ func (a *app) runSimWorker(ctx context.Context, self string, o simOptions, i uin
 		args = append(args, "--until-failure")
 	}
 	if !o.isEndless {
-		args = append(args, "--seeds", strconv.FormatUint(seeds, 10))
+		args = append(args, "--seeds", strconv.FormatUint((o.first+o.seeds-first+stride-1)/stride, 10))
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=1000", "GOMEMLIMIT=1GiB")
@@ -275,24 +311,27 @@ func (a *app) runSimWorker(ctx context.Context, self string, o simOptions, i uin
 		err = cmd.Start()
 	}
 	if err != nil {
-		return 0, fmt.Errorf("start a worker: %w", err)
+		return first, true, 0, fmt.Errorf("start a worker: %w", err)
 	}
-	next := o.first + i
+	next = first
+	tell := func(r simResult) {
+		next = r.Seed + stride
+		isLast = isLast || o.untilFailure && len(r.Faults) > 0
+		results <- r
+	}
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 64<<20)
 	for lines.Scan() {
 		var r simResult
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-			return 0, errors.Join(fmt.Errorf("a worker printed %q", lines.Text()), cmd.Wait())
+			return next, true, 0, errors.Join(fmt.Errorf("a worker printed %q", lines.Text()), cmd.Wait())
 		}
-		next = r.Seed + uint64(o.workers)
-		results <- r
+		tell(r)
 	}
-	err = cmd.Wait()
-	if err != nil && ctx.Err() == nil { // it died of what it found: a goroutine of Pebble's panicked, for instance
-		results <- simResult{Seed: next, Faults: []string{fmt.Sprintf("the process died (%v):\n%s", err, trouble.String())}}
+	if err := cmd.Wait(); err != nil && ctx.Err() == nil { // it died of what it found: a goroutine of Pebble's panicked, for instance
+		tell(simResult{Seed: next, Faults: []string{fmt.Sprintf("the process died (%v):\n%s", err, trouble.String())}})
 	}
-	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
+	return next, isLast, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
 }
 
 // stopped notes whether the run was interrupted before it had lived all that was asked for.
@@ -307,13 +346,31 @@ func (r *simReport) stopped(ctx context.Context, o simOptions) {
 func (r *simReport) add(one simResult, o simOptions) {
 	r.Seeds++
 	r.Counts.Add(one.Counts)
+	r.traceOf[one.Seed] = one.Trace
 	if len(one.Faults) > 0 {
 		command := fmt.Sprintf("flotilla sim --first %d --seeds 1 --disk %s --minutes %g", one.Seed, o.disk, o.minutes)
 		if o.isOfQueues {
 			command += " --queues"
 		}
-		r.Failures = append(r.Failures, simFailure{Seed: one.Seed, Faults: one.Faults, Plan: one.Plan, Command: command, Folder: one.Folder, NotKept: one.NotKept})
+		r.Failures = append(r.Failures, simFailure{Seed: one.Seed, Trace: traceText(one.Trace), Faults: one.Faults, Plan: one.Plan, Command: command, Folder: one.Folder, NotKept: one.NotKept})
 	}
+}
+
+// traces is one hash over those of all lives, however they were shared out among workers.
+func (r *simReport) traces() string {
+	hash := fnv.New64a()
+	for _, seed := range slices.Sorted(maps.Keys(r.traceOf)) {
+		hash.Write(binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, seed), r.traceOf[seed]))
+	}
+	return traceText(hash.Sum64())
+}
+
+// traceText is how a life's hash is told; 0 means that there is none.
+func traceText(trace uint64) string {
+	if trace == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%016x", trace)
 }
 
 // shownFailures is how many failures are told in full.

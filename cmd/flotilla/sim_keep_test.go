@@ -27,7 +27,7 @@ func runFakeWorker(t *testing.T, o simOptions) *simReport {
 	if err := (&app{out: &out}).simWorker(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	report := &simReport{}
+	report := newSimReport(o.disk)
 	for decoder := json.NewDecoder(&out); decoder.More(); {
 		var r simResult
 		if err := decoder.Decode(&r); err != nil {
@@ -45,8 +45,8 @@ func TestFirstFailuresAreKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := simOptions{seeds: 15, stride: 2, disk: string(sim.Memory), minutes: 0.05, dir: folder.dir}
-	report := &simReport{Counts: sim.Counts{}}
+	o := simOptions{seeds: 15, stride: 2, disk: string(sim.Memory), minutes: 0.05, lifeLimit: lifeLimit, dir: folder.dir}
+	report := newSimReport(o.disk)
 	for o.first = range uint64(2) {
 		report.Failures = append(report.Failures, runFakeWorker(t, o).Failures...)
 	}
@@ -102,7 +102,7 @@ func TestWhatCanNotBeKeptIsSaid(t *testing.T) {
 	if err != nil || folder.err == nil {
 		t.Fatal(folder, err)
 	}
-	o := simOptions{first: 3, seeds: 1, disk: string(sim.Memory), minutes: 0.05, dir: folder.dir}
+	o := simOptions{first: 3, seeds: 1, disk: string(sim.Memory), minutes: 0.05, lifeLimit: lifeLimit, dir: folder.dir}
 	report := runFakeWorker(t, o)
 	if err := folder.tidy(report, o); err != nil {
 		t.Fatal(err)

@@ -17,13 +17,14 @@ import (
 func newSimRun(a *app) *cobra.Command {
 	var seed uint64
 	var disk, dir string
+	var limit time.Duration
 	cmd := &cobra.Command{
 		Use:   "run FILE|NAME",
 		Short: "Play a plan from a file, or one that comes with the program, in virtual time",
 		Long: `Plays a plan once in the simulator. A file of that name is taken first, then a plan that comes with the
 program. The same plan, seed and disk give the same life, message by message.
 If a promise was broken, a folder keeps the plan, the verdict, all that clients asked and were told and, if
-no order explains that, a picture.
+no order explains that, a picture. A life that does not end is broken, too, and tells what it was doing.
 Exit code 0: every promise was kept. 1: one was broken. 2: the command line or the plan was wrong.`,
 		Example: `  flotilla sim run leader-killed
   flotilla sim run bit-rot --disk pebble --seed 7
@@ -32,6 +33,9 @@ Exit code 0: every promise was kept. 1: one was broken. 2: the command line or t
 		ValidArgsFunction: completeSimPlans,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			plan, err := simPlan(args[0], disk)
+			if err == nil {
+				err = checkLifeLimit(limit)
+			}
 			if err != nil {
 				return usageError{err}
 			}
@@ -39,12 +43,13 @@ Exit code 0: every promise was kept. 1: one was broken. 2: the command line or t
 				seed = rand.Uint64N(1 << 32)
 			}
 			again := fmt.Sprintf("flotilla sim run %s --seed %d --disk %s", args[0], seed, disk)
-			return a.simPlay(sim.Options{Seed: seed, Disk: sim.Tier(disk), Plan: plan}, dir, again)
+			return a.simPlay(sim.Options{Seed: seed, Disk: sim.Tier(disk), Plan: plan}, limit, dir, again)
 		},
 	}
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "of all that is left to chance (default drawn, and printed)")
 	addDisk(cmd, &disk)
 	addKeepDir(cmd, &dir)
+	addLifeLimit(cmd, &limit)
 	return cmd
 }
 
@@ -90,7 +95,7 @@ func otherDisk(disk string) sim.Tier {
 }
 
 // simPlay plays a plan, tells all that it does and the verdict, and keeps what it found.
-func (a *app) simPlay(o sim.Options, dir, again string) error {
+func (a *app) simPlay(o sim.Options, limit time.Duration, dir, again string) error {
 	folder, err := newSimFolder(dir)
 	if err != nil {
 		return err
@@ -102,8 +107,12 @@ func (a *app) simPlay(o sim.Options, dir, again string) error {
 	s.line(fmt.Sprintf("\nseed %d; to play it again: %s", o.Seed, again))
 	o.Log = s.line
 	began := time.Now()
-	r := sim.Run(o)
-	s.line(fmt.Sprintf("trace %016x, in %v", r.Trace, time.Since(began).Round(time.Millisecond)))
+	r, isLate := liveWithin(limit, sim.Run, o)
+	trace := "no trace"
+	if !isLate {
+		trace = "trace " + traceText(r.Trace)
+	}
+	s.line(fmt.Sprintf("%s, in %v", trace, time.Since(began).Round(time.Millisecond)))
 	if r.OK() {
 		s.line("KEPT: every promise that was tested")
 		return nil
