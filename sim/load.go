@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -221,20 +222,29 @@ func (c *client) single(operation scenario.Operation) check.Operation {
 	return whole(key)
 }
 
-// clockGrain is granted to bounded reads: nodes count whole milliseconds, at the
-// confirmation of an index and at the read.
-const clockGrain = 2 * time.Millisecond
+// clockGrain is granted to bounded reads: nodes count whole milliseconds.
+const clockGrain = time.Millisecond
 
-// at gives a read its level, and a bounded one the age that it may have: what was asked
-// for, and what clocks may be wrong.
+// at gives a read its level, and a bounded one the age that it may have.
 func (c *client) at(r scenario.Reading, o check.Operation) check.Operation {
 	o.Level = check.Level(r.Level)
 	c.w.count("read at level " + o.Level.String())
 	if r.Level == flotilla.Bounded {
 		c.session.MaxAge = r.MaxAge
-		o.Age = int64(float64(durationOf(r.MaxAge))*(1+2*float64(scenario.MaxDriftPPM)/1e6) + float64(clockGrain))
+		o.Age = c.w.ageOf(r.MaxAge)
 	}
 	return o
+}
+
+// ageOf is how old what a read sees may be that asked for an age. One node counts it, from when
+// it asked how far the log is: its clock shows less than has passed if it runs too slowly, and
+// a plan says by how much at most. A clock that runs too fast makes nothing older.
+func (w *world) ageOf(asked flotilla.Millis) int64 {
+	slowest := 0
+	for _, s := range w.plan.Steps {
+		slowest = min(slowest, s.DriftPPM)
+	}
+	return int64(math.Ceil(float64(durationOf(asked)+clockGrain) * 1e6 / float64(1_000_000+slowest)))
 }
 
 // unique returns a value that nobody else writes.

@@ -401,3 +401,24 @@ func TestClock(t *testing.T) {
 	check(20*time.Second, 20_000, 21_000)
 	check(30*time.Second, 30_000, 31_000)
 }
+
+// TestBoundedReadsMayBeAsOldAsClocksMakeThem: the slowest counts, and one that is too fast does not.
+func TestBoundedReadsMayBeAsOldAsClocksMakeThem(t *testing.T) {
+	for _, c := range []struct {
+		drifts []int
+		want   time.Duration
+	}{
+		{nil, 200 * time.Millisecond},
+		{[]int{100_000}, 200 * time.Millisecond},
+		{[]int{-5_000, -200_000, 100_000}, 250 * time.Millisecond},
+	} {
+		plan := &scenario.Plan{}
+		for _, drift := range c.drifts {
+			plan.Steps = append(plan.Steps, scenario.Step{Verb: scenario.RunClock, DriftPPM: drift})
+		}
+		w := &world{plan: plan}
+		if got := time.Duration(w.ageOf(199)); got != c.want {
+			t.Errorf("clocks %v: %v, not %v", c.drifts, got, c.want)
+		}
+	}
+}
