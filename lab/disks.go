@@ -97,6 +97,7 @@ func (d *disks) report(r *Result) {
 		sum.DroppedNames += s.DroppedNames
 		sum.EarlyBytes += s.EarlyBytes
 	}
+	r.Figures.PowerCuts = int(sum.Cuts)
 	r.note("%d power cuts took %d bytes and %d names that were not synced", sum.Cuts, sum.DroppedBytes, sum.DroppedNames)
 	if sum.EarlyBytes > 0 {
 		r.note("%d bytes were made durable early, for want of memory: the cuts were kinder than meant", sum.EarlyBytes)

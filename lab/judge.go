@@ -24,6 +24,7 @@ type Result struct {
 	Busy string // empty: the machine was calm enough
 	// Notes are figures, a line each.
 	Notes   []string
+	Figures Figures
 	History []check.Operation
 	linear  check.Verdict // which may have a picture
 }
@@ -97,6 +98,8 @@ func (l *Load) Judge(r *Result, final map[string]check.Final) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	r.note("the longest time without any answer was %v", q.gap.Round(time.Millisecond))
+	known, unknown, refused := l.counts[0].Load(), l.counts[1].Load(), l.counts[2].Load()
+	r.Figures.Add(Figures{Operations: known + unknown + refused, Unknown: unknown, Refused: refused, Silence: q.gap})
 }
 
 // judgeSilence demands that every node that was asked served every group all the while.

@@ -21,6 +21,15 @@ type Options struct {
 	Executor Executor // only what it can do is asked for; no name means Virtual
 }
 
+// RandomMode is the mode of a seed's plan where plans of both are drawn: one in four
+// demands liveness.
+func RandomMode(seed uint64) Mode {
+	if seed%4 == 0 {
+		return Liveness
+	}
+	return Safety
+}
+
 // Random returns a plausible plan: the same seed and options give the same plan.
 //
 // What is drawn follows from where bugs were found: a third of what happens is a

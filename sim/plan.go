@@ -18,11 +18,9 @@ func Executor(tier Tier) scenario.Executor {
 // RandomPlan draws the plan of a seed. It is a text like any other: played with the same
 // seed on the same tier it gives the same life. One in four demands liveness.
 func RandomPlan(seed uint64, length time.Duration, tier Tier) *scenario.Plan {
-	o := scenario.Options{Duration: max(millisOf(length), 1), Think: pace(), Executor: Executor(tier)}
-	if seed%livenessOneOf == 0 {
-		o.Mode = scenario.Liveness
-	}
-	return scenario.Random(seed, o)
+	return scenario.Random(seed, scenario.Options{
+		Mode: scenario.RandomMode(seed), Duration: max(millisOf(length), 1), Think: pace(), Executor: Executor(tier),
+	})
 }
 
 // RandomQueuePlan is RandomPlan with clients of queues; a third of the plans also purge
@@ -36,8 +34,6 @@ func RandomQueuePlan(seed uint64, length time.Duration, tier Tier) *scenario.Pla
 	}
 	return p
 }
-
-const livenessOneOf = 4
 
 // pace is how long clients of random plans wait between two operations: what is found is
 // found by many lives, and not by many operations in one.
