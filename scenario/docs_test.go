@@ -50,7 +50,9 @@ counts as another node each time. In **liveness** mode nothing is mended that th
 name: all others must serve all the while, so that each client, which asks one of them, must have answers about every group within 10s.
 
 ` + "`flotilla lab run`" + ` plays a plan on real processes, ` + "`flotilla sim run`" + ` in virtual time; the page of a fleet under ` + "`flotilla up`" + ` plays those that come with the program, on a
-fleet of its own beside it, one at a time. Files are not changed while a node is down after
+fleet of its own beside it, one at a time. ` + "`flotilla lab run --all`" + ` plays all that come with the program, as far as that is possible there, and ends with a table of
+the verdicts; ` + "`flotilla lab random`" + ` plays plans that are drawn, of up to two minutes each, and one in four in liveness mode, until things broke for as long as was
+asked for (` + "`--minutes`" + `, up to 1440). Files are not changed while a node is down after
 a power cut that took something, a power cut takes nothing between such a change and the node's next start, and of the log and its tail mark only one is changed
 between two starts: two of these together are more than is promised to be survived, and such a step is not done.
 

@@ -1,33 +1,25 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"text/tabwriter"
-	"time"
 
-	"flotilla"
 	"flotilla/lab"
 	"flotilla/scenario"
-	"flotilla/supervisor"
 
 	"github.com/spf13/cobra"
 )
 
 const labLong = `Starts a fleet of its own, has clients use it, breaks it as a plan says, and then judges whether
 what the clients were told was true: nothing acknowledged lost, no answer wrong, all copies the same.
-Exit code 0: every promise was kept. 1: one was broken, or the run failed. 2: the command line or
-the plan was wrong. 3: nothing that was told was wrong, but the machine was too busy to tell whether
-the fleet was quick enough.
+Exit code 0: every promise was kept. 1: one was broken, or the run failed or was stopped. 2: the command
+line or the plan was wrong. 3: nothing that was told was wrong, but the machine was too busy to tell
+whether the fleet was quick enough. Of several plans the worst counts.
 
 A plan is a text: what clients ask for, what is broken, and when. ` + "`flotilla lab list`" + ` shows those that
 come with the program; docs/scenarios.md explains how to write one.`
@@ -60,18 +52,36 @@ func newLab(a *app) *cobra.Command {
 
 func newLabRun(a *app) *cobra.Command {
 	var o labOptions
+	var isAll bool
 	cmd := &cobra.Command{
 		Use:   "run FILE|NAME",
 		Short: "Play a plan from a file, or one that comes with the program",
 		Long: `Plays a plan once. A file of that name is taken first, then a plan that comes with the program.
-Ctrl-C heals the fleet and stops it; nothing is judged then, and nothing kept but with --keep. A second one kills it.`,
+Ctrl-C heals the fleet and stops it; nothing is judged then, and nothing kept but with --keep. A second one kills it.
+With --all it plays every plan that comes with the program and that can be played here, one after another,
+and ends with a table of the verdicts, which also says what was not played, and why.`,
 		Example: `  flotilla lab run leader-killed
   flotilla lab run wiped-disk --seed 7 --keep
   flotilla lab run all-killed --power-cuts
+  flotilla lab run --all --power-cuts
   flotilla lab run ./my-plan.txt --port-offset 1000`,
-		Args:              usage(cobra.ExactArgs(1)),
+		Args: usage(func(cmd *cobra.Command, args []string) error {
+			if isAll && len(args) > 0 {
+				return fmt.Errorf("--all plays the plans that come with the program: leave %s out", args[0])
+			}
+			if isAll {
+				return nil
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		}),
 		ValidArgsFunction: completePlans,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("seed") {
+				o.seed = rand.Uint64N(1 << 32)
+			}
+			if isAll {
+				return a.labAll(cmd.Context(), o)
+			}
 			text, err := planText(args[0])
 			if err != nil {
 				return usageError{err}
@@ -83,13 +93,11 @@ Ctrl-C heals the fleet and stops it; nothing is judged then, and nothing kept bu
 			if err != nil {
 				return usageError{fmt.Errorf("%s: %w", args[0], err)}
 			}
-			if !cmd.Flags().Changed("seed") {
-				o.seed = rand.Uint64N(1 << 32)
-			}
-			return a.play(cmd.Context(), plan, o, fmt.Sprintf("flotilla lab run %s --seed %d", args[0], o.seed)+o.again())
+			return a.labOne(cmd.Context(), o.named(args[0], plan), o)
 		},
 	}
 	o.add(cmd)
+	cmd.Flags().BoolVar(&isAll, "all", false, "play all plans that come with the program, as far as that is possible here")
 	cmd.Flags().Uint64Var(&o.seed, "seed", 0, "of what clients ask for, and of which bits are flipped (default drawn, and printed)")
 	return cmd
 }
@@ -98,9 +106,13 @@ func newLabRandom(a *app) *cobra.Command {
 	var o labOptions
 	cmd := &cobra.Command{
 		Use:   "random",
-		Short: "Play a plan that is drawn from a seed",
+		Short: "Play plans that are drawn from a seed",
 		Long: `Draws a plan from a seed, prints it, and plays it. The same seed and minutes give the same plan; what
-it meets differs from run to run, as processes do.`,
+it meets differs from run to run, as processes do. One seed in four, each that four divides, gives a plan
+in liveness mode.
+More than two minutes are a series: plans of one to two minutes, of this seed, the next one, and so on,
+until things broke for that long. It ends at the first broken promise, and goes on where the machine was
+too busy to tell. Each plan says how to play it again alone; the last line sums all up.`,
 		Example: `  flotilla lab random
   flotilla lab random --seed 42 --minutes 10`,
 		Args: usage(cobra.NoArgs),
@@ -112,15 +124,12 @@ it meets differs from run to run, as processes do.`,
 			if !cmd.Flags().Changed("seed") {
 				o.seed = rand.Uint64N(1 << 32)
 			}
-			plan := scenario.Random(o.seed, scenario.Options{
-				Duration: max(flotilla.Millis(o.minutes*60_000), 1), Executor: lab.Executor(o.powerCuts),
-			})
-			return a.play(cmd.Context(), plan, o, fmt.Sprintf("flotilla lab random --seed %d --minutes %v", o.seed, o.minutes)+o.again())
+			return a.labRandom(cmd.Context(), o)
 		},
 	}
 	o.add(cmd)
-	cmd.Flags().Uint64Var(&o.seed, "seed", 0, "of the plan (default drawn, and printed)")
-	cmd.Flags().Float64Var(&o.minutes, "minutes", 1, "how long things break")
+	cmd.Flags().Uint64Var(&o.seed, "seed", 0, "of the first plan (default drawn, and printed)")
+	cmd.Flags().Float64Var(&o.minutes, "minutes", 1, "how long things break, in all plans together: up to 1440")
 	return cmd
 }
 
@@ -204,68 +213,4 @@ func completePlans(_ *cobra.Command, args []string, _ string) (names []cobra.Com
 		}
 	}
 	return names, cobra.ShellCompDirectiveDefault // files, too
-}
-
-// These end a run that found something. It was told already.
-var (
-	errBroken = errors.New("a promise was broken")
-	errSlow   = errors.New("the machine was too busy to tell")
-)
-
-// play plays a plan, tells the verdict, and keeps what is needed to look into it.
-func (a *app) play(ctx context.Context, plan *scenario.Plan, o labOptions, again string) error {
-	exe, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find this program, to start the nodes with: %w", err)
-	}
-	dir, err := filepath.Abs(filepath.Join(o.dir, plan.Name+"-"+time.Now().Format("20060102-150405.000")))
-	if err != nil {
-		return fmt.Errorf("--dir=%s: %w", o.dir, err)
-	}
-	if _, err := os.Stat(o.dir); errors.Is(err, fs.ErrNotExist) {
-		defer func() { _ = os.Remove(o.dir) }() // stays if it is not empty
-	}
-	s := newScreen(a.out)
-	s.line(strings.TrimRight(plan.String(), "\n"))
-	s.line("\nseed " + strconv.FormatUint(o.seed, 10) + "; to play it again: " + again)
-	l := &lab.Lab{
-		Plan: plan, Seed: o.seed, Dir: dir, PortOffset: o.portOffset, PowerCuts: o.powerCuts, KeepsDisks: o.keeps, Log: s.line,
-		Command: func(launch supervisor.Launch) *exec.Cmd {
-			cmd := nodeCommand(exe, upOptions{memory: defaultMemory}, launch)
-			cmd.Args = append(cmd.Args, "--replicas", strconv.Itoa(plan.Copies))
-			return cmd
-		},
-	}
-	var result *lab.Result
-	err = untilSignal(ctx, s, "healing and stopping; Ctrl-C again kills the nodes", func(soft, hard context.Context) (err error) {
-		result, err = l.Run(soft, hard)
-		return err
-	})
-	if errors.Is(err, lab.ErrInterrupted) && !o.keeps {
-		return errors.Join(err, os.RemoveAll(dir))
-	}
-	if err != nil {
-		if _, statErr := os.Stat(dir); statErr == nil {
-			s.line("what was there is in " + dir)
-		}
-		return err
-	}
-	s.line(result.String())
-	if !result.OK() {
-		s.line(fmt.Sprintf("seed %d; to play it again: %s", o.seed, again))
-		s.line("plan, verdict, history and the nodes' folders are in " + dir)
-		found := errBroken
-		if result.IsSlow() {
-			found = errSlow
-		}
-		return errors.Join(l.Keep(result), silentError{found})
-	}
-	if o.keeps {
-		s.line("all of it is in " + dir)
-		return l.Keep(result)
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		return fmt.Errorf("remove what was used: %w", err)
-	}
-	return nil
 }
