@@ -153,22 +153,34 @@ func (c *client) set(key string) check.Operation {
 // passing is what keys begin with whose values empty themselves.
 const passing = "passing"
 
+// life is the write of a value that empties itself, and for how long it lives.
+type life struct {
+	write check.Operation
+	of    time.Duration
+}
+
+// expiries returns those that may have happened, each from when on.
+func (l *Load) expiries() (all []check.Operation) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, v := range l.lives {
+		at := l.clocks.mayExpire(v.write, v.of)
+		all = append(all, check.Operation{Key: v.write.Key, Kind: check.Expire, Value: v.write.Value, Outcome: check.Unknown, Begin: at, End: at})
+	}
+	return all
+}
+
 // setPassing writes a register that empties itself.
 func (c *client) setPassing(key string) check.Operation {
-	life := time.Duration(100+c.upTo(900)) * time.Millisecond
+	of := time.Duration(100+c.upTo(900)) * time.Millisecond
 	done := c.do(check.Operation{Key: key, Kind: check.Write, Value: c.name()}, func(o *check.Operation) error {
-		return c.link.conn.Set(background, o.Key, c.long(o.Value), life).Err()
+		return c.link.conn.Set(background, o.Key, c.long(o.Value), of).Err()
 	})
 	if done.Outcome == check.Refused {
 		return done
 	}
-	expiry := check.Operation{Key: key, Kind: check.Expire, Value: done.Value, Outcome: check.Unknown, Begin: done.Begin}
-	if !c.load.options.ClocksStray {
-		expiry.Begin += int64(life - clockGrain*time.Millisecond)
-	}
-	expiry.End = expiry.Begin
 	c.load.mu.Lock()
-	c.load.expiries = append(c.load.expiries, expiry)
+	c.load.lives = append(c.load.lives, life{done, of})
 	c.load.mu.Unlock()
 	return done
 }

@@ -3,22 +3,15 @@ package lab
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"flotilla"
 	"flotilla/check"
-	"flotilla/scenario"
 	"flotilla/supervisor"
 )
 
 // compare demands that all copies of a group are the same, byte by byte. Where they
 // are not, it says which of the keys differ that were read in the end.
-func (r *run) compare(ctx context.Context, result *Result, address string, final map[string]check.Final) {
-	if ahead := aheadMost(r.plan); ahead > longestAhead {
-		result.note("clocks were set so far ahead that what empties itself was not waited for: a log's time never goes back")
-	} else {
-		result.Faults = append(result.Faults, r.load.Overdue(address, overduePatience+ahead)...)
-	}
+func (r *run) compare(ctx context.Context, result *Result, final map[string]check.Final) {
 	var different []string
 	compared := 0
 	// Reading may have had entries written, since what expired is cleared away: copies are
@@ -41,23 +34,6 @@ func (r *run) compare(ctx context.Context, result *Result, address string, final
 	for _, n := range r.fleet.Plan.Nodes {
 		result.Faults = append(result.Faults, r.load.Same(n.Node, n.StoreAddr(), final)...)
 	}
-}
-
-// overduePatience is for how long after the end a key that empties itself may be there,
-// besides the time until clocks have come to where a log's time is already.
-const overduePatience = 5 * time.Second
-
-// longestAhead is how long that may take.
-const longestAhead = 30 * time.Second
-
-// aheadMost returns how far ahead of the true time a plan sets any clock.
-func aheadMost(p *scenario.Plan) (most time.Duration) {
-	for _, s := range p.Steps {
-		most = max(most, time.Duration(s.Offset)*time.Millisecond)
-		drifted := time.Duration(p.Duration) * time.Millisecond / 1_000_000 * time.Duration(s.DriftPPM)
-		most = max(most, drifted)
-	}
-	return most
 }
 
 // differences compares the copies of each group that nodes told the hash of. As long as

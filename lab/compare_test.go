@@ -65,12 +65,12 @@ func TestVerdictsTellSlowFromWrong(t *testing.T) {
 	}
 }
 
-func TestHowFarClocksGoAhead(t *testing.T) {
-	p, err := scenario.Parse("name x\nfor 100s\nat 1s set clock of n1 3s ahead\nat 1s set clock of n2 9s behind\nat 2s run clock of n1 50000ppm fast")
+func TestHowFarClocksRunApart(t *testing.T) {
+	p, err := scenario.Parse("name x\nfor 100s\nat 1s set clock of n1 3s ahead\nat 2s run clock of n1 50000ppm fast")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ahead, apart := aheadMost(p), drift(p); ahead != 5*time.Second || apart != 100_000 {
-		t.Errorf("clocks are %v ahead, and run %d ppm apart", ahead, apart)
+	if apart := drift(p); apart != 100_000 {
+		t.Errorf("clocks run %d ppm apart", apart)
 	}
 }

@@ -27,9 +27,13 @@ func (r *run) setConditions() error {
 			continue
 		}
 		skew := cluster.Skew{OffsetMillis: now.Offset, DriftPPM: now.DriftPPM}
-		err := r.tell(supervisor.Request{Verb: supervisor.Clock, Nodes: []flotilla.NodeID{node}, Clock: skew})
+		r.load.clocks.ordered(node, skew, r.load.now())
+		heard, err := r.tell(supervisor.Request{Verb: supervisor.Clock, Nodes: []flotilla.NodeID{node}, Clock: skew})
 		if err != nil {
 			return fmt.Errorf("set the clocks of %v: %w", node, err)
+		}
+		if heard {
+			r.load.clocks.told(node, r.load.now())
 		}
 	}
 	return nil

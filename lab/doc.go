@@ -4,12 +4,15 @@
 // Read in this order: Lab (lab.go: a run from beginning to end), run (play.go: the
 // plan's orders, each at its time), fleet (fleet.go: the processes, under a
 // supervisor), wipe, flip and clear (files.go), crash (crash.go: at once, or at a moment
-// of a write), conditions (conditions.go: of disks and clocks), disks (disks.go: those
+// of a write), conditions (conditions.go: of disks and clocks), clocks (clocks.go: when values
+// may expire), disks (disks.go: those
 // that forget in a power cut), exposed (exposed.go: no two faults of a disk at once), damaged
 // (damaged.go: for how long changed files excuse a node), Load (load.go: the clients;
-// asks.go: what they ask for), ReadFinal (final.go: what is there in the end), compare (compare.go: are all copies
+// asks.go: what they ask for), ReadFinal (final.go: what is there in the end), letExpire and
+// timeLives (lifetime.go: do values live as long as they should?), compare (compare.go: are all copies
 // the same?), Result (judge.go: the verdict), busy (busy.go: was the machine too slow to
-// tell?), Keep (keep.go: what is kept when a promise was broken).
+// tell?), Keep (keep.go: what is kept when a promise was broken), Series (series.go: several
+// plans that are drawn).
 //
 //	scenario.Plan ──Player──▶ orders ──▶ supervisor ──▶ processes, links, clocks, leaders
 //	      │                      └─────▶ files, lab/powercut: disks   lab/moment: in the node
@@ -23,8 +26,8 @@
 //
 // What is demanded. In safety mode: within the plan's calm time every node is ready
 // and every copy has applied all of its log; then what clients were told is linearizable,
-// weak reads are as fresh as they have to be, nothing acknowledged is missing, all copies
-// of a group have one hash, no node ended by itself that had no reason to, and none set its
+// weak reads are as fresh as they have to be, nothing acknowledged is missing, values live as
+// long as they were given, all copies of a group have one hash, no node ended by itself that had no reason to, and none set its
 // data aside that nobody had damaged.
 // In liveness mode the same of what clients were told, and that no node that must go on
 // was silent about a group for longer than MaxSilence.

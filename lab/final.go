@@ -174,7 +174,7 @@ func (l *Load) Overdue(address string, patience time.Duration) (faults []string)
 	deadline := time.Now().Add(patience)
 	l.overKeys(keys, address, func(k *link, key string) {
 		n, err := k.conn.Exists(background, key).Result()
-		for err == nil && n != 0 && time.Now().Before(deadline) {
+		for (err != nil || n != 0) && time.Now().Before(deadline) {
 			<-time.After(pause)
 			n, err = k.conn.Exists(background, key).Result()
 		}

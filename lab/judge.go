@@ -73,8 +73,9 @@ func (r *Result) note(format string, args ...any) {
 // Judge decides whether what clients were told was true, given what was there in
 // the end. Load's ReadFinal has read that.
 func (l *Load) Judge(r *Result, final map[string]check.Final) {
+	history := append(l.Recorder.History(), l.expiries()...)
 	l.mu.Lock()
-	history, watched := append(l.Recorder.History(), l.expiries...), l.watched
+	watched := l.watched
 	l.mu.Unlock()
 	r.History = history
 	for _, text := range l.Odd() {

@@ -134,7 +134,11 @@ func (r *run) finish(ctx context.Context) *Result {
 	final, unread := r.load.ReadFinal(ctx, addresses...)
 	result.Late = append(result.Late, unread...)
 	if isSafe {
-		r.compare(ctx, result, addresses[0], final)
+		if r.load.hasPassing {
+			r.letExpire(result, addresses[0])
+			r.timeLives(result, addresses[0])
+		}
+		r.compare(ctx, result, final)
 	}
 	r.busy.end() // judging alone keeps the machine busy
 	result.Busy = r.busy.wasTooBusy()

@@ -136,6 +136,14 @@ func TestPlantedBugs(t *testing.T) {
 	path := labtest.Planted(t, staleReads, lazyLog, halfWatch, shortLife)
 	t.Run("stale reads", func(t *testing.T) { findStaleReads(t, path) })
 	t.Run("the log's fsync does nothing", func(t *testing.T) { findLoss(t, path) })
+	t.Run("half a life, and clocks that jump", func(t *testing.T) {
+		_, out, code := play(t, path, parse(t, lifeAfterJumps))
+		for _, words := range []string{"expire", "was to live for 2s, and was gone"} {
+			if code != 1 || !strings.Contains(out, words) {
+				t.Errorf("exit code %d, and nothing says %q:\n%s", code, words, out)
+			}
+		}
+	})
 	t.Run("half a watch, half a life", func(t *testing.T) {
 		_, out, code := play(t, path, parse(t, "name halves\nfor 4s\nclients 8\nthink 0s to 20ms\nload set 40% cas 30% setex 15% get 15% over 4 keys"))
 		for _, words := range []string{"WATCH is BROKEN", "linearizability is BROKEN", "expire"} {
@@ -146,6 +154,28 @@ func TestPlantedBugs(t *testing.T) {
 	})
 }
 
+// lifeAfterJumps has clocks be somewhat ahead, and then by hours: values that empty
+// themselves are judged all the same.
+const lifeAfterJumps = `name jumps
+for 3s
+think 0s to 20ms
+load set 10% setex 30% get 60% over 4 keys
+at 100ms set clock of n2 100ms ahead
+at 2500ms transfer group 1 to n1
+at 2500ms set clock of n1 2h ahead for 300ms`
+
+// TestLifeAfterJumps: where clocks were hours ahead, what empties itself is waited for, and
+// lives as long as it should after that.
+func TestLifeAfterJumps(t *testing.T) {
+	t.Parallel()
+	_, out, code := play(t, labtest.Program(t), parse(t, lifeAfterJumps))
+	for _, words := range []string{"all clocks were set 2h0m", "values that were given 2s lived as long: 1 group looked at"} {
+		if code != 0 || !strings.Contains(out, words) {
+			t.Errorf("exit code %d, and nothing says %q:\n%s", code, words, out)
+		}
+	}
+}
+
 // TestMorePlantedBugs is for long runs: each bug takes as long to build as to find.
 func TestMorePlantedBugs(t *testing.T) {
 	if !*isLong {
@@ -153,6 +183,13 @@ func TestMorePlantedBugs(t *testing.T) {
 	}
 	t.Run("records are not synced", func(t *testing.T) {
 		findLoss(t, labtest.Planted(t, labtest.Bug{File: "storage/wal/log.go", Right: "if err := s.file.SyncData(); err != nil {", Wrong: "if err := error(nil); err != nil {"}))
+	})
+	t.Run("values live twice as long", func(t *testing.T) {
+		path := labtest.Planted(t, labtest.Bug{File: shortLife.File, Right: shortLife.Right, Wrong: "return 2*flotilla.Millis(n) + c.time, true"})
+		_, out, code := play(t, path, parse(t, lifeAfterJumps))
+		if code != 1 || !strings.Contains(out, "was to live for 2s, and 3s after it was written: 1 there") {
+			t.Fatalf("exit code %d\n%s", code, out)
+		}
 	})
 	// One replica has a key more than the others, which no client sees.
 	t.Run("copies differ", func(t *testing.T) {

@@ -31,9 +31,6 @@ type LoadOptions struct {
 	// DriftPPM is how wrongly, in millionths, a node may count the age of what it
 	// answers a bounded read with: its clock against that of another one.
 	DriftPPM int
-	// ClocksStray says that clocks are set or run wrongly: what empties itself may do so
-	// at any time.
-	ClocksStray bool
 }
 
 // Load is a number of clients that ask for all kinds of things at once, each over
@@ -52,15 +49,16 @@ type Load struct {
 	clients  sync.WaitGroup
 	sessions atomic.Int64
 	quiet    *quiet
+	clocks   clocks          // how wrong they may have been
 	counts   [3]atomic.Int64 // by place in outcomes
 
 	hasPassing bool // some keys empty themselves
 
-	mu       sync.Mutex        // guards all below
-	odd      []string          // answers that no fault explains, such as a syntax error
-	expiries []check.Operation // that may have happened, from when on
-	watched  []check.Watched   // transactions that were carried out
-	members  map[string]string // of each set, one that was put in
+	mu      sync.Mutex        // guards all below
+	odd     []string          // answers that no fault explains, such as a syntax error
+	lives   []life            // values that empty themselves
+	watched []check.Watched   // transactions that were carried out
+	members map[string]string // of each set, one that was put in
 }
 
 // Epoch is for how long a key is used.

@@ -57,7 +57,7 @@ func newRun(l *Lab, f *fleet) *run {
 	r.load = StartLoad(LoadOptions{
 		Addresses: f.stores(func(id flotilla.NodeID) bool { return isLiveness && slices.Contains(l.Plan.Without, id) }),
 		Groups:    l.Plan.Groups, Workload: l.Plan.Workload, Seed: l.Seed, Stays: isLiveness,
-		DriftPPM: drift(l.Plan), ClocksStray: strayClocks(l.Plan),
+		DriftPPM: drift(l.Plan),
 	})
 	r.told, r.busy = r.load.Began, startBusy()
 	r.log("%s at work", counted(l.Plan.Workload.Clients, "client"))
@@ -70,11 +70,6 @@ func drift(p *scenario.Plan) (most int) {
 		most = max(most, 2*s.DriftPPM, -2*s.DriftPPM)
 	}
 	return most
-}
-
-// strayClocks reports whether a plan sets a clock, or has one run, wrongly.
-func strayClocks(p *scenario.Plan) bool {
-	return slices.ContainsFunc(p.Steps, func(s scenario.Step) bool { return s.Offset != 0 || s.DriftPPM != 0 })
 }
 
 // play does what the plan says, until its end. Clients ask until the plan's duration
@@ -265,20 +260,20 @@ func (r *run) setLinks() error {
 }
 
 func (r *run) tellLinks() error {
-	if err := r.tell(supervisor.Request{Verb: supervisor.Links, Ways: r.ways}); err != nil {
+	if _, err := r.tell(supervisor.Request{Verb: supervisor.Links, Ways: r.ways}); err != nil {
 		return fmt.Errorf("set the links: %w", err)
 	}
 	return nil
 }
 
 // tell has nodes told of what is wrong with them, and does not wait for those that do
-// not answer: they are told again.
-func (r *run) tell(request supervisor.Request) error {
-	_, err := r.fleet.do(request, linksWait)
+// not answer: they are told again. It reports whether all have heard.
+func (r *run) tell(request supervisor.Request) (haveHeard bool, err error) {
+	said, err := r.fleet.do(request, linksWait)
 	if err != nil && (errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "did not answer in time")) {
-		return nil
+		return false, nil
 	}
-	return err
+	return err == nil && hasHeard(said), err
 }
 
 // heal ends all that can be ended at once. It is for a run that is given up.
