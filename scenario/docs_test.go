@@ -47,7 +47,13 @@ In **safety** mode all faults end after the final steps: links, disks and clocks
 started. Then the cluster has the calm time to become whole and equal. Nothing that was acknowledged may be missing, and no answer may have been wrong. So
 that this can be demanded, data may be wiped, flipped or cleared on fewer than half of the copies of a group only, and always on the same nodes; a step that names a role
 counts as another node each time. In **liveness** mode nothing is mended that the text does not mend, and only the nodes after ` + "`without`" + ` may be touched, by
-name: all others must serve all the while, so that each client, which asks one of them, must have answers about every group within 10s.
+name: all others must serve all the while, so that each client, which asks one of them, must have answers about every group within 10s, or within the silence that is demanded.
+
+What a plan **demands** besides is that what it is meant to show happened. A silence lasts from the first question without an answer, or the answer before it, to the
+next answer, for changes, linearizable reads and weak reads each by themselves: in liveness mode for each client (each node, with real processes), in safety mode an answer to anybody
+ends it. Elections count in all groups and the directory together, those by which leaders hand over too, of which a new cluster has a few. Each run tells how many operations
+were judged, how many steps were done, and which moments came. Where `+"`moments`"+` are demanded, as in all plans below that wait for some, a moment that never came is
+a failure, and so is a run in which no operation was answered, in any plan: nothing was tested.
 
 ` + "`flotilla lab run`" + ` plays a plan on real processes, ` + "`flotilla sim run`" + ` in virtual time; the page of a fleet under ` + "`flotilla up`" + ` plays those that come with the program, on a
 fleet of its own beside it, one at a time. ` + "`flotilla lab run --all`" + ` plays all that come with the program, as far as that is possible there, and ends with a table of

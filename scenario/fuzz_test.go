@@ -18,6 +18,7 @@ func FuzzParse(f *testing.F) {
 	for _, v := range verbs {
 		f.Add("name x\nfor 9s\nat 1s " + v.example)
 	}
+	f.Add("name x\nfor 9s\ndemand elections at most 0 moments silence below 1s elections at least 0\nat 1s crash n1 after vote")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := Parse(text)
 		if err != nil {

@@ -28,6 +28,9 @@ func TestNamedPlans(t *testing.T) {
 		if text, err := Text(name); err != nil || !strings.HasPrefix(text, "# ") {
 			t.Errorf("%s: its text does not begin with what happens: %v", name, err)
 		}
+		if p.hasMoments() != p.Demand.Moments {
+			t.Errorf("%s: it waits for moments, and does not demand them", name)
+		}
 		for _, s := range p.Steps {
 			hasVerb[s.Verb] = true
 		}

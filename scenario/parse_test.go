@@ -110,7 +110,18 @@ func drawPlan(t *rapid.T) *Plan {
 		}
 		p.Steps = append(p.Steps, s)
 	}
+	p.Demand = drawDemand(t, p)
 	return p
+}
+
+func drawDemand(t *rapid.T, p *Plan) (d Demand) {
+	d.Moments = p.hasMoments() && rapid.Bool().Draw(t, "moments")
+	d.Silence = flotilla.Millis(rapid.IntRange(0, int(p.Duration)-1).Draw(t, "silence"))
+	d.LeastElections = rapid.IntRange(0, MaxElections).Draw(t, "least")
+	if d.HasMost = rapid.Bool().Draw(t, "has most"); d.HasMost {
+		d.MostElections = rapid.IntRange(d.LeastElections, MaxElections).Draw(t, "most")
+	}
+	return d
 }
 
 func drawWorkload(t *rapid.T) Workload {

@@ -13,6 +13,7 @@ type Plan struct {
 	Teaches string // what a person learns from it, in a line; may be empty
 	Mode    Mode
 	Without []flotilla.NodeID // with Liveness: all others must get on without these; ascending
+	Demand  Demand
 
 	Nodes    int
 	Copies   int // of each group

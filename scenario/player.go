@@ -72,16 +72,22 @@ type Player struct {
 	network *Network
 	faults  []nodeFault // of disks and clocks, in order of setting
 	queue   events
-	pushed  int                                 // events, ever
-	orders  int                                 // orders that changed something, ever
-	armed   map[flotilla.NodeID]flotilla.Millis // crashes that wait for their moment: For
+	pushed  int                     // events, ever
+	orders  int                     // orders that changed something, ever
+	armed   map[flotilla.NodeID]int // steps whose crash waits for its moment there
+	done    int                     // steps, those that were skipped left out
+	skipped int
+	awaited map[int]*Awaited // by step: those that wait for a moment
 	isDone  bool
 }
 
 // NewPlayer returns a player at the beginning of a plan that is sound (see Check).
 func NewPlayer(p *Plan) *Player {
-	player := &Player{plan: p, network: newNetwork(p.Nodes), armed: map[flotilla.NodeID]flotilla.Millis{}}
+	player := &Player{plan: p, network: newNetwork(p.Nodes), armed: map[flotilla.NodeID]int{}, awaited: map[int]*Awaited{}}
 	for i, s := range p.Steps {
+		if s.Boundary != "" {
+			player.awaited[i] = &Awaited{Step: s}
+		}
 		if !s.IsFinal {
 			player.push(event{kind: doStep, at: s.At, due: s.At, step: i})
 		}
@@ -123,9 +129,13 @@ func (p *Player) Play(now flotilla.Millis, cluster Cluster) (orders []Order) {
 // Crashed tells that the moment of a Crash has come for a node: from now on the time
 // counts after which it is started.
 func (p *Player) Crashed(node flotilla.NodeID, now flotilla.Millis) {
-	pause := p.armed[node]
+	step, isArmed := p.armed[node]
+	if !isArmed {
+		return
+	}
 	delete(p.armed, node)
-	if pause > 0 {
+	p.awaited[step].Came++
+	if pause := p.plan.Steps[step].For; pause > 0 {
 		p.push(event{kind: undo, at: now + pause, order: opposite(Order{Step: Step{Verb: Crash}, Nodes: []flotilla.NodeID{node}})})
 	}
 }
@@ -141,8 +151,11 @@ func (p *Player) play(e event, now flotilla.Millis, cluster Cluster, orders []Or
 	}
 	if !isFound {
 		order.Skipped = fmt.Sprintf("nobody was found for it in %s", formatDuration(RoleWait))
+		p.skipped++
 	} else {
+		p.done++
 		p.carryOut(order, links, now)
+		p.arm(e.step, order)
 	}
 	// The next time counts from when it was due, not from when it was done.
 	if next := e.due + s.Every; s.Every > 0 && next <= s.last(p.plan.Duration) {
@@ -159,9 +172,6 @@ func (p *Player) carryOut(o Order, links []direction, now flotilla.Millis) {
 	case Kill, Crash, Wipe, Restart:
 		for _, node := range o.Nodes {
 			delete(p.armed, node)
-			if s.Boundary != "" {
-				p.armed[node] = s.For
-			}
 		}
 	case Heal:
 		p.network.heal(o.Nodes)
@@ -177,6 +187,31 @@ func (p *Player) carryOut(o Order, links []direction, now flotilla.Millis) {
 	if s.For > 0 && s.Boundary == "" {
 		p.push(event{kind: undo, at: now + s.For, ends: p.orders, order: opposite(o)})
 	}
+}
+
+// arm has nodes wait for the moment of a step, if it has one.
+func (p *Player) arm(step int, o Order) {
+	if o.Step.Boundary == "" {
+		return
+	}
+	for _, node := range o.Nodes {
+		p.armed[node] = step
+		p.awaited[step].Armed++
+	}
+}
+
+// NotDone tells that a step that Play returned could not be done after all: it counts as skipped.
+func (p *Player) NotDone() { p.done, p.skipped = p.done-1, p.skipped+1 }
+
+// Account returns what has become of the plan's steps so far.
+func (p *Player) Account() (a Account) {
+	a.Done, a.Skipped = p.done, p.skipped
+	for i := range p.plan.Steps {
+		if m := p.awaited[i]; m != nil {
+			a.Moments = append(a.Moments, *m)
+		}
+	}
+	return a
 }
 
 // opposite is the order that undoes one.

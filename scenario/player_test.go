@@ -169,6 +169,49 @@ func printConditions(player *Player, nodes int) string {
 	return strings.Join(all, " ")
 }
 
+// TestAccount: steps that were done and that nobody was found for, and of each moment how often it came.
+func TestAccount(t *testing.T) {
+	p, err := Parse(`name account
+for 60s
+every 10s crash n1 before vote
+at 15s crash n2 n3 after append for 1s
+at 16s kill n3
+at 20s kill leader of group 1`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	player, cluster := NewPlayer(p), &script{nodes: 3}
+	for at, ok := player.Next(); ok; at, ok = player.Next() {
+		cluster.now = at
+		player.Play(at, cluster)
+		switch at {
+		case 16_000:
+			player.Crashed(3, at) // was killed, which is another end
+			player.Crashed(2, at)
+			player.Crashed(2, at) // no second time
+		case 20_000:
+			player.NotDone() // the crash of n1, let us say
+		}
+	}
+	a := player.Account()
+	a.Operations, a.Elections = 1, 2
+	const want = "1 operation judged, 2 elections; 7 steps done, 2 skipped\nmoments that came: `crash n1 before vote` 0 of 6, `crash n2 n3 after append for 1s` 1 of 2"
+	if a.String() != want {
+		t.Errorf("%s\nwant %s", a, want)
+	}
+	if all := a.Untested(Demand{}); len(all) > 0 {
+		t.Errorf("nobody demands it: %v", all)
+	}
+	const never = "nothing was tested: the moment of `every 10s crash n1 before vote` never came; nodes were 6 times told to wait for it"
+	if all := a.Untested(Demand{Moments: true}); len(all) != 1 || all[0] != never {
+		t.Errorf("%q", all)
+	}
+	a.Operations = 0
+	if all := a.Untested(Demand{}); len(all) != 1 || !strings.Contains(all[0], "no operation was answered") {
+		t.Errorf("%q", all)
+	}
+}
+
 func TestFaultsOfOneLinkAddUp(t *testing.T) {
 	_ = transport.Fault(Fault{}) // compiles only while both have the same fields
 	n := newNetwork(3)

@@ -41,6 +41,9 @@ func (p *Plan) faults() (all []fault) {
 			break
 		}
 	}
+	if wrong, right := p.demandFault(); wrong != "" {
+		add("demand", wrong, right)
+	}
 	if len(all) > 0 {
 		return all
 	}
