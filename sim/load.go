@@ -26,7 +26,7 @@ func (c *client) work() {
 	for c.thinks(1) {
 		begin := c.w.now
 		if !c.connect() {
-			c.w.silence.heard(c, check.Operation{}, begin)
+			c.w.silence.heardNobody(c, begin)
 			c.sleep(failurePause)
 			continue
 		}

@@ -54,9 +54,12 @@ func (w *world) carryOut(o scenario.Order) {
 	s := o.Step
 	w.count("step " + string(s.Verb))
 	if s.Verb == scenario.Transfer {
-		w.transfer(s.Group, o.To)
+		if !w.transfer(s.Group, o.To) {
+			w.player.NotDone()
+		}
 		return
 	}
+	changed := 0 // nodes whose files were
 	for _, id := range o.Nodes {
 		n := w.node(id)
 		switch s.Verb {
@@ -75,29 +78,36 @@ func (w *world) carryOut(o scenario.Order) {
 		case scenario.Resume:
 			n.resume()
 		case scenario.Flip, scenario.Clear:
-			w.damage(n, s)
+			if w.damage(n, s) {
+				changed++
+			}
 		}
+	}
+	if (s.Verb == scenario.Flip || s.Verb == scenario.Clear) && changed == 0 {
+		w.player.NotDone()
 	}
 }
 
-// transfer has a group's leader asked to hand over; to is 0 if it may choose.
-func (w *world) transfer(group flotilla.GroupID, to flotilla.NodeID) {
+// transfer has a group's leader asked to hand over, and reports whether it was; to is 0 if it may choose.
+func (w *world) transfer(group flotilla.GroupID, to flotilla.NodeID) bool {
 	leader := roles{w}.Leader(group)
 	if leader == 0 || w.node(leader).isPaused {
-		return
+		return false
 	}
 	n := w.node(leader)
 	if to == 0 {
 		others := slices.DeleteFunc(roles{w}.Holders(group), func(id flotilla.NodeID) bool { return id == leader })
 		if len(others) == 0 {
-			return
+			return false
 		}
 		to = others[w.trouble.IntN(len(others))]
 	}
-	if n.core.Transfer(group, to) == nil {
-		w.count("leader asked to hand over")
-		n.wake(w.now)
+	if n.core.Transfer(group, to) != nil {
+		return false
 	}
+	w.count("leader asked to hand over")
+	n.wake(w.now)
+	return true
 }
 
 // setConditions makes links, disks and clocks as the player has them, or good.

@@ -13,19 +13,20 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// damage changes a node's files, whether it runs or not. Only Pebble's drives have any.
-func (w *world) damage(n *node, s scenario.Step) {
+// damage changes a node's files, whether it runs or not, and reports whether it did. Only
+// Pebble's drives have any.
+func (w *world) damage(n *node, s scenario.Step) bool {
 	d, ok := n.drive.(*pebbleDrive)
 	if !ok {
-		return
+		return false
 	}
 	if d.hasLost && n.core == nil {
 		w.count("no damage after a power cut")
-		return
+		return false
 	}
 	if other, ok := s.File.Witness(); ok && slices.Contains(d.rotten, other) {
 		w.count("no damage to a log and its tail mark")
-		return
+		return false
 	}
 	err := d.rot(s, w)
 	switch {
@@ -37,6 +38,7 @@ func (w *world) damage(n *node, s scenario.Step) {
 	default:
 		w.fault("%v: can not damage its %s: %v", n.id, s.File, err)
 	}
+	return err == nil
 }
 
 // errNoFile says that there is nothing to damage.

@@ -70,6 +70,10 @@ type Result struct {
 	Counts Counts
 	Notes  []cluster.Note // of all journals, in order
 	Disk   Tier
+	// Account is what was tested, and Silence the longest time without an answer, as the plan's
+	// mode counts it.
+	Account scenario.Account
+	Silence time.Duration
 
 	// These are of a life in which something was found only: they are large.
 	Verdicts []check.Verdict // of the checkers that found something
@@ -103,7 +107,7 @@ func Run(opts Options) (r Result) {
 // result is what came of all that happened.
 func (w *world) result() Result {
 	r := Result{Seed: w.opts.Seed, Disk: w.opts.Disk, Plan: w.plan, Counts: w.counts,
-		Faults: w.faults, Trace: w.trace.Sum64(), Notes: w.notes(), Verdicts: w.verdicts}
+		Faults: w.faults, Trace: w.trace.Sum64(), Notes: w.notes(), Verdicts: w.verdicts, Account: w.account(), Silence: w.silence.longest}
 	if !r.OK() {
 		r.History = w.history()
 		if w.queues != nil {
@@ -120,6 +124,7 @@ func (w *world) live() {
 		w.begin,
 		w.createQueues,
 		w.work,
+		w.countElections,
 		w.endLoad,
 		w.settle,
 		w.letExpire,
@@ -128,6 +133,7 @@ func (w *world) live() {
 		func() { final = w.readAll() },
 		func() { w.judge(final) },
 		w.judgeQueues,
+		w.judgeTested,
 	} {
 		if part(); len(w.faults) > 0 {
 			return
@@ -161,6 +167,7 @@ func (w *world) begin() {
 // work is what the plan says, until its end.
 func (w *world) work() {
 	w.zero = w.now
+	w.countElections()
 	clients, all := w.plan.Workload.Clients, w.plan.Workload.Clients+lookers
 	if w.plan.Workload.HasOnlyQueues() {
 		all = clients // there is nothing to look at

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -10,94 +11,94 @@ import (
 )
 
 // MaxSilence is for how long a client may get no answer about a group, in liveness mode,
-// from a node that must go on. An election takes 1.2 s, a client that asked a leader just
-// before it was lost 5 s.
+// from a node that must go on, unless the plan demands less. An election takes 1.2 s, a client
+// that asked a leader just before it was lost 5 s.
 const MaxSilence = 10 * time.Second
 
-// maxIdle is for how long a client may ask for nothing and its silence still go on: two failures
-// with nothing asked in between do not show that there was no service all the while.
-const maxIdle = MaxSilence / 2
-
-// need is what must be there for an answer. A group may lose the one and have the other, so
-// that an answer ends only the silence of its own kind.
-type need string
-
-const (
-	changing     need = "change"            // a majority that takes entries, and disks with room
-	freshReading need = "linearizable read" // a leader that a majority follows
-	weakReading  need = "weak read"         // often no more than a copy
-)
-
-// asked is what one client asked of one group.
-type asked struct {
-	client *client
-	group  flotilla.GroupID
-	need   need
-}
-
-// quiet is a time in which nothing was answered of what was asked.
-type quiet struct{ since, until time.Duration }
-
-// silence knows since when which client has had no answer. All of a client's requests are
-// for one node, which the plan says must go on.
+// silence knows for how long there was no answer. In liveness mode that counts for each client
+// by itself: all of its requests are for one node, which the plan says must go on. In safety
+// mode any client's answer will do, and only a plan that demands it bounds the silence.
 type silence struct {
-	w    *world
-	open map[asked]quiet
-	told map[*client]bool
+	w       *world
+	bound   time.Duration // zero: none
+	heardOf check.Silence
+	longest time.Duration
+	told    map[int]bool // by who
 }
 
 func newSilence(w *world) *silence {
-	return &silence{w: w, open: map[asked]quiet{}, told: map[*client]bool{}}
+	s := &silence{w: w, bound: durationOf(w.plan.Demand.Silence), told: map[int]bool{}}
+	if s.bound == 0 && w.plan.Mode == scenario.Liveness {
+		s.bound = MaxSilence
+	}
+	s.heardOf.Idle = cmp.Or(s.bound, MaxSilence) / 2
+	return s
 }
+
+// who is whose silence an answer to the client ends.
+func (s *silence) who(c *client) int {
+	if s.w.plan.Mode == scenario.Liveness {
+		return c.number
+	}
+	return everybody
+}
+
+const everybody = -1
 
 // heard notes what became of an operation that began at a time.
 func (s *silence) heard(c *client, o check.Operation, begin time.Duration) {
-	need := changing
-	switch {
-	case o.IsRead() && o.Level != check.LevelLinearizable:
-		need = weakReading
-	case o.IsRead():
-		need = freshReading
-	}
+	need := o.Need()
 	if o.Kind == check.Transaction {
 		o.Key = o.Parts[0].Key
 	}
-	group := flotilla.Directory // of what has no key in the history
-	if o.Key != "" {
-		group = s.groupOf(o.Key)
+	if o.Key == "" { // of what has no key in the history
+		s.take(c, flotilla.Directory, need, o.Outcome == check.Known, begin)
+		return
 	}
-	s.heardOf(asked{c, group, need}, o.Outcome == check.Known, begin)
+	s.take(c, s.groupOf(o.Key), need, o.Outcome == check.Known, begin)
+}
+
+// heardNobody notes that a client found no node to ask since a time.
+func (s *silence) heardNobody(c *client, begin time.Duration) {
+	if s.who(c) != everybody {
+		s.take(c, flotilla.Directory, check.Changing, false, begin)
+		return
+	}
+	for group := range flotilla.GroupID(s.w.plan.Groups + 1) {
+		for _, need := range []check.Need{check.Changing, check.FreshReading, check.WeakReading} {
+			if s.heardOf.Knows(check.Asked{Who: s.who(c), Group: int(group), Need: need}) {
+				s.take(c, group, need, false, begin)
+			}
+		}
+	}
 }
 
 // heardOfQueue is heard for operations of queues.
 func (s *silence) heardOfQueue(c *client, o check.QueueOperation, begin time.Duration) {
-	need := changing
+	need := check.Changing
 	if o.Kind == check.Tally {
-		need = freshReading
+		need = check.FreshReading
 	}
-	s.heardOf(asked{c, s.groupOf(o.Queue), need}, o.Outcome == check.Known, begin)
+	s.take(c, s.groupOf(o.Queue), need, o.Outcome == check.Known, begin)
 }
 
-// heardOf notes whether a group has answered what began at a time.
-func (s *silence) heardOf(a asked, isAnswered bool, begin time.Duration) {
-	if s.w.plan.Mode != scenario.Liveness {
+// take notes whether a group has answered what began at a time.
+func (s *silence) take(c *client, group flotilla.GroupID, need check.Need, isAnswered bool, begin time.Duration) {
+	who := s.who(c)
+	long, since := s.heardOf.Heard(check.Asked{Who: who, Group: int(group), Need: need}, isAnswered, begin, s.w.now)
+	s.longest = max(s.longest, long)
+	if s.bound == 0 || long <= s.bound || s.told[who] {
 		return
 	}
-	if isAnswered {
-		delete(s.open, a)
+	s.told[who] = true
+	from := (since - s.w.zero).Seconds()
+	if who == everybody {
+		s.w.fault("clients starve: from %.3f s of the plan on, for %v, nobody was answered a %s that was asked of %v; the plan demands less than %v:\n%s",
+			from, long, need, group, s.bound, s.w.describe())
 		return
 	}
-	q, isOpen := s.open[a]
-	if !isOpen || begin-q.until > maxIdle {
-		q.since = begin
-	}
-	q.until = s.w.now
-	s.open[a] = q
-	if long := q.until - q.since; long > MaxSilence && !s.told[a.client] {
-		s.told[a.client] = true
-		s.w.fault("client %d starves: from %.3f s of the plan on, for %v, %v has answered no %s that it asked of %v, and must go on:\n%s", a.client.number,
-			(q.since - s.w.zero).Seconds(), long, a.client.home.id, a.need, a.group, s.w.describe())
-	}
+	s.w.fault("client %d starves: from %.3f s of the plan on, for %v, %v has answered no %s that it asked of %v, and must go on; %v is allowed:\n%s", c.number,
+		from, long, c.home.id, need, group, s.bound, s.w.describe())
 }
 
 // groupOf returns the group that a key belongs to. A new cluster has dealt the slots out

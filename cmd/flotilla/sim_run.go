@@ -113,14 +113,16 @@ func (a *app) simPlay(o sim.Options, limit time.Duration, dir, again string) err
 		trace = "trace " + traceText(r.Trace)
 	}
 	s.line(fmt.Sprintf("%s, in %v", trace, time.Since(began).Round(time.Millisecond)))
+	tested := "  " + strings.ReplaceAll(r.Account.String(), "\n", "\n  ")
 	if r.OK() {
-		s.line("KEPT: every promise that was tested")
+		s.line("KEPT: every promise that was tested\n" + tested)
 		return nil
 	}
 	s.line(fmt.Sprintf("BROKEN: %d promises", len(r.Faults)))
 	for _, fault := range r.Faults {
 		s.line("- " + strings.ReplaceAll(fault, "\n", "\n  "))
 	}
+	s.line(tested)
 	s.line("to play it again: " + again)
 	if folder.err != nil {
 		return fmt.Errorf("keep what was found: %w", folder.err)
