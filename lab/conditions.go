@@ -64,6 +64,7 @@ func (r *run) transfer(o scenario.Order) error {
 	said, err := r.fleet.do(supervisor.Request{Verb: supervisor.Transfer, Order: order}, requestWait)
 	if err != nil {
 		r.log("  not done: %s %v", said, err)
+		r.player.NotDone()
 	}
 	return nil
 }

@@ -96,7 +96,6 @@ func (r *run) crashed() (found bool, err error) {
 			continue
 		}
 		r.log("%v had its moment", node)
-		r.moments++
 		if err := r.ask(supervisor.Kill, []flotilla.NodeID{node}); err != nil {
 			return found, err
 		}

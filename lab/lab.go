@@ -143,13 +143,11 @@ func (r *run) finish(ctx context.Context) *Result {
 	r.busy.end() // judging alone keeps the machine busy
 	result.Busy = r.busy.wasTooBusy()
 	r.load.Judge(result, final)
-	if !isSafe {
-		r.load.judgeSilence(result)
+	if most := maxSilence(r.plan); most > 0 {
+		r.load.judgeSilence(result, most)
 	}
 	r.judgeDamaged(result)
-	if r.moments > 0 {
-		result.note("%s of a write came, and a node ended there", counted(r.moments, "moment"))
-	}
+	r.judgeTested(result)
 	if r.fullDeaths > 0 {
 		result.note("nodes ended %s while their disks were full: what can not be written down must not go on", counted(r.fullDeaths, "time"))
 	}

@@ -28,6 +28,9 @@ type LoadOptions struct {
 	// Stays has each client ask one node only, whatever becomes of it. Otherwise it
 	// turns to the next one after a failure.
 	Stays bool
+	// Silence is for how long a group may answer nothing (MaxSilence). A client that asked for
+	// nothing for half as long does not show it.
+	Silence time.Duration
 	// DriftPPM is how wrongly, in millionths, a node may count the age of what it
 	// answers a bounded read with: its clock against that of another one.
 	DriftPPM int
@@ -76,7 +79,7 @@ func StartLoad(o LoadOptions) *Load {
 	l := &Load{options: o, Began: time.Now(), Run: strconv.FormatInt(time.Now().UnixNano(), 36), members: map[string]string{}}
 	l.Recorder = check.NewRecorder(l.now)
 	l.hasPassing = slices.ContainsFunc(o.Workload.Load, func(p scenario.Part) bool { return p.Operation == scenario.SetEx })
-	l.quiet = newQuiet(len(o.Addresses), max(o.Groups, 1), l.Began)
+	l.quiet = newQuiet(o, l.Began)
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stop = cancel
 	for number := range o.Workload.Clients {

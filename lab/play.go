@@ -28,7 +28,9 @@ type run struct {
 	chance     *rand.Rand // for bits
 	ways       []supervisor.Way
 	armed      map[flotilla.NodeID]armed              // nodes that wait for a moment to crash at
-	moments    int                                    // that came
+	terms      map[flotilla.GroupID]uint64            // of groups, before the clients began
+	elections  int                                    // until they ended
+	uncounted  string                                 // why elections were not
 	conditions map[flotilla.NodeID]scenario.Condition // of disks and clocks
 	fullSince  map[flotilla.NodeID]int                // deaths of nodes when their disks became full
 	fullDeaths int                                    // of nodes while their disks were full
@@ -52,16 +54,56 @@ func newRun(l *Lab, f *fleet) *run {
 		damaged: map[flotilla.NodeID]*damaged{}, pardoned: map[flotilla.NodeID]toll{}, exposed: map[flotilla.NodeID]*exposed{}, excused: map[flotilla.NodeID]int{},
 		armed: map[flotilla.NodeID]armed{}, conditions: map[flotilla.NodeID]scenario.Condition{}, fullSince: map[flotilla.NodeID]int{},
 	}
+	r.countElections()
 	// In liveness mode each client demands of its node that it goes on.
 	isLiveness := l.Plan.Mode == scenario.Liveness
 	r.load = StartLoad(LoadOptions{
 		Addresses: f.stores(func(id flotilla.NodeID) bool { return isLiveness && slices.Contains(l.Plan.Without, id) }),
-		Groups:    l.Plan.Groups, Workload: l.Plan.Workload, Seed: l.Seed, Stays: isLiveness,
+		Groups:    l.Plan.Groups, Workload: l.Plan.Workload, Seed: l.Seed, Stays: isLiveness, Silence: maxSilence(l.Plan),
 		DriftPPM: drift(l.Plan),
 	})
 	r.told, r.busy = r.load.Began, startBusy()
 	r.log("%s at work", counted(l.Plan.Workload.Clients, "client"))
 	return r
+}
+
+// maxSilence is for how long a group may leave something without an answer in a plan; zero: for
+// as long as it likes.
+func maxSilence(p *scenario.Plan) time.Duration {
+	switch {
+	case p.Demand.Silence > 0:
+		return time.Duration(p.Demand.Silence) * time.Millisecond
+	case p.Mode == scenario.Liveness:
+		return MaxSilence
+	}
+	return 0
+}
+
+// countElections asks all nodes for their groups' terms: before the clients begin, and when
+// they have ended.
+func (r *run) countElections() {
+	newest := map[flotilla.GroupID]uint64{}
+	for _, a := range supervisor.Survey(context.Background(), r.fleet.Plan.Nodes) {
+		if a.Status == nil {
+			continue
+		}
+		for _, g := range a.Status.Groups {
+			newest[g.Group] = max(newest[g.Group], g.Term)
+		}
+	}
+	if r.terms == nil {
+		r.terms = newest
+		return
+	}
+	for group := range flotilla.GroupID(r.plan.Groups + 1) {
+		before, wasKnown := r.terms[group]
+		now, isKnown := newest[group]
+		if !wasKnown || !isKnown {
+			r.uncounted = fmt.Sprintf("no node told the term of %v", group)
+			continue
+		}
+		r.elections += int(max(now, before) - before)
+	}
 }
 
 // drift returns how far two clocks may run apart in a plan, in millionths.
@@ -94,6 +136,7 @@ func (r *run) play(ctx context.Context) error {
 			isOver = true
 			r.load.Stop()
 			r.log("the clients have ended: %s", r.load.Counts())
+			r.countElections()
 		}
 		now := r.now()
 		if !isOver {
@@ -219,6 +262,7 @@ func (r *run) wipe(nodes []flotilla.NodeID) error {
 }
 
 func (r *run) damage(o scenario.Order, change func(*os.File, int64) (string, error)) error {
+	isDone := false
 	for _, node := range o.Nodes {
 		if why := r.refusesDamage(node, o.Step.File); why != "" {
 			r.log("  %v: not done: %s", node, why)
@@ -237,6 +281,10 @@ func (r *run) damage(o scenario.Order, change func(*os.File, int64) (string, err
 		e := r.exposure(node)
 		e.rotten = append(e.rotten, o.Step.File)
 		r.log("  %v: %s", node, what)
+		isDone = true
+	}
+	if !isDone {
+		r.player.NotDone()
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -8,21 +9,33 @@ import (
 	"flotilla/check"
 )
 
-// quiet measures for how long each node answered nothing that was asked of each group
-// through it: from the beginning of an operation without an answer to the end of the
-// last such one in a row. While nobody asks, nobody is silent.
+// quiet measures for how long nothing was answered that was asked of each group: through each
+// node if clients stay with theirs, or else by anybody. Of each kind of operation by itself.
 type quiet struct {
 	groups int
+	stays  bool
 
-	mu      sync.Mutex      // guards all below
-	since   []time.Time     // by node and group; zero: the last operation was answered
-	longest []time.Duration // by node and group
+	mu      sync.Mutex // guards all below
+	began   time.Time
+	silence check.Silence
+	longest []time.Duration // by node, or for all together, and group
 	last    time.Time       // when anybody answered anything
 	gap     time.Duration   // the longest time in which nobody answered anything
 }
 
-func newQuiet(nodes, groups int, now time.Time) *quiet {
-	return &quiet{groups: groups, since: make([]time.Time, nodes*groups), longest: make([]time.Duration, nodes*groups), last: now}
+func newQuiet(o LoadOptions, now time.Time) *quiet {
+	q := &quiet{groups: max(o.Groups, 1), stays: o.Stays, began: now, last: now}
+	q.silence.Idle = cmp.Or(o.Silence, MaxSilence) / 2
+	q.longest = make([]time.Duration, q.groups*(1+q.place(max(len(o.Addresses), 1)-1)))
+	return q
+}
+
+// place is a node's place among those of which silence is demanded each for itself.
+func (q *quiet) place(node int) int {
+	if q.stays {
+		return node
+	}
+	return 0
 }
 
 // heard notes what became of an operation.
@@ -33,22 +46,17 @@ func (q *quiet) heard(node int, o check.Operation, begin, end time.Time) {
 	if isAnswered {
 		q.gap, q.last = max(q.gap, end.Sub(q.last)), end
 	}
+	need := o.Need()
 	if o.Kind == check.Transaction {
 		o.Key = o.Parts[0].Key
 	}
 	if o.Key == "" {
 		return // a key that empties itself: no part of the history
 	}
-	i := node*q.groups + q.groupOf(o.Key)
-	switch {
-	case isAnswered:
-		q.since[i] = time.Time{}
-	case q.since[i].IsZero():
-		q.since[i] = begin
-	}
-	if !isAnswered {
-		q.longest[i] = max(q.longest[i], end.Sub(q.since[i]))
-	}
+	asked := check.Asked{Who: q.place(node), Group: q.groupOf(o.Key), Need: need}
+	long, _ := q.silence.Heard(asked, isAnswered, begin.Sub(q.began), end.Sub(q.began))
+	i := asked.Who*q.groups + asked.Group
+	q.longest[i] = max(q.longest[i], long)
 }
 
 // groupOf returns the place of a key's group among those that own slots. A new fleet
