@@ -240,6 +240,23 @@ at 6s mend clock of all`)
 	}
 }
 
+// TestDemandsFail: a run that found nothing wrong is none that is kept, if what it was meant to show
+// did not come. What a busy machine may have caused is told with the rest.
+func TestDemandsFail(t *testing.T) {
+	t.Parallel()
+	_, out, code := play(t, labtest.Program(t), parse(t, `name demanding
+demand moments silence below 1ms elections at least 100 elections at most 100
+for 3s
+load set 50% get 50%
+at 1s crash n1 before install
+at 2s kill leader of group 1 for 500ms`))
+	for _, words := range []string{"the moment of `at 1s crash n1 before install` never came", "at least 100 are demanded", "1ms is allowed", "`crash n1 before install` 0 of 1"} {
+		if code != 1 || !strings.Contains(out, words) {
+			t.Errorf("exit code %d, and nothing says %q:\n%s", code, words, out)
+		}
+	}
+}
+
 // playPowerCuts is play on disks that forget. It skips the test by name where there can be none.
 func playPowerCuts(t *testing.T, program string, plan *scenario.Plan) (p *played, out string, code int) {
 	t.Helper()

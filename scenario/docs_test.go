@@ -52,7 +52,7 @@ name: all others must serve all the while, so that each client, which asks one o
 What a plan **demands** besides is that what it is meant to show happened. A silence lasts from the first question without an answer, or the answer before it, to the
 next answer, for changes, linearizable reads and weak reads each by themselves: in liveness mode for each client (each node, with real processes), in safety mode an answer to anybody
 ends it. Elections count in all groups and the directory together, those by which leaders hand over too, of which a new cluster has a few. Each run tells how many operations
-were judged, how many steps were done, and which moments came. Where `+"`moments`"+` are demanded, as in all plans below that wait for some, a moment that never came is
+were judged, how many steps were done, and which moments came. Where ` + "`moments`" + ` are demanded, as in all plans below that wait for some, a moment that never came is
 a failure, and so is a run in which no operation was answered, in any plan: nothing was tested.
 
 ` + "`flotilla lab run`" + ` plays a plan on real processes, ` + "`flotilla sim run`" + ` in virtual time; the page of a fleet under ` + "`flotilla up`" + ` plays those that come with the program, on a
