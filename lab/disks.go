@@ -13,6 +13,9 @@ import (
 	"flotilla/supervisor"
 )
 
+// ErrNoPowerCuts says that this machine can not do what Lab.PowerCuts asks for.
+var ErrNoPowerCuts = powercut.ErrUnavailable
+
 // disks are the file systems on which the nodes' data lies when power can be cut: one
 // for each node, at its folder's data. What lies beside it is on the machine's own disk:
 // what the node has printed, and its node.json. A nil *disks is none.

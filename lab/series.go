@@ -60,6 +60,7 @@ func (f *Figures) Add(other Figures) {
 	f.Silence = max(f.Silence, other.Silence)
 }
 
+// String says it in words.
 func (f Figures) String() string {
 	return fmt.Sprintf("%s, of which %d had an unknown outcome and %d were refused; %s; the longest time without any answer was %v",
 		counted(int(f.Operations), "operation"), f.Unknown, f.Refused, counted(f.PowerCuts, "power cut"), f.Silence.Round(time.Millisecond))

@@ -11,7 +11,6 @@ import (
 
 	"flotilla"
 	"flotilla/lab"
-	"flotilla/lab/powercut"
 	"flotilla/scenario"
 )
 
@@ -119,7 +118,7 @@ func (r *labSeries) all(ctx context.Context, o labOptions) error {
 			continue
 		}
 		result, err := r.play(o.named(name, plan))
-		if errors.Is(err, powercut.ErrUnavailable) {
+		if errors.Is(err, lab.ErrNoPowerCuts) {
 			return err // so it is for all of them
 		}
 		verdict, why := verdictOf(err)

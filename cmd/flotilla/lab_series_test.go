@@ -194,3 +194,11 @@ func TestAllPlansStopped(t *testing.T) {
 		t.Errorf("played %d, %v:\n%s", len(p.played), err, table)
 	}
 }
+
+// TestAllPlansWithoutPowerCuts: a machine that can not cut power is told of once, not with each plan.
+func TestAllPlansWithoutPowerCuts(t *testing.T) {
+	p := pretendSeries(lab.ErrNoPowerCuts)
+	if err := p.all(t.Context(), labOptions{powerCuts: true}); !errors.Is(err, lab.ErrNoPowerCuts) || errors.As(err, new(silentError)) || len(p.played) != 1 {
+		t.Errorf("played %d, %v", len(p.played), err)
+	}
+}
