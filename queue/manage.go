@@ -137,13 +137,16 @@ func (e *entry) purgeQueue(c *PurgeQueue) (Reply, *Error) {
 	return e.changePlan(q), nil
 }
 
-// purge gives a queue new data without messages.
+// purge gives a queue new data without messages. What it gave out in the last second still counts.
 func (e *entry) purge(q *queue) {
 	e.wipe(q)
 	q.gen = e.tx.Version()
-	q.header = header{name: q.queueRecord.name, nextNumber: q.nextNumber} // sequence numbers only ever grow
+	q.header = header{name: q.queueRecord.name, nextNumber: q.nextNumber, rate: q.rate} // sequence numbers only ever grow
 	q.isRecordChanged, q.isHeaderChanged = true, true
 	e.names[q.gen] = q.queueRecord.name
+	if rate := q.rateLimit(); rate > 0 {
+		e.spendOfQueue(q, rate, 0) // who waits is told as soon as there is more, of the new data
+	}
 	e.recurOn(q)
 }
 

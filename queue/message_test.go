@@ -366,6 +366,36 @@ func TestLimitsInFlightAndRates(t *testing.T) {
 	}
 }
 
+// TestRatesOutliveAPurge: else a queue would give out twice its rate around one.
+func TestRatesOutliveAPurge(t *testing.T) {
+	l := newLab()
+	l.create(t, "rate", "RateLimit", "2")
+	fill := func() {
+		for range 4 {
+			l.send("rate", "x")
+		}
+	}
+	fill()
+	if got := len(l.receive("rate", 10)); got != 2 {
+		t.Errorf("%d in a second, not 2", got)
+	}
+	if _, code := do[Done](l, &PurgeQueue{QueueName: "rate"}); code != "" {
+		t.Fatal(code)
+	}
+	fill()
+	if got := len(l.receive("rate", 10)); got != 0 {
+		t.Errorf("%d more, after a purge", got)
+	}
+	l.events = nil
+	l.pass(1000)
+	if len(l.events) == 0 {
+		t.Error("nobody was told that there is more")
+	}
+	if got := len(l.receive("rate", 10)); got != 2 {
+		t.Errorf("%d a second later, not 2", got)
+	}
+}
+
 func TestTooManyInFlightIsOverLimit(t *testing.T) {
 	l := newLab()
 	l.create(t, "q.fifo", "FifoQueue", "true")
