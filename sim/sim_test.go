@@ -328,7 +328,7 @@ func TestWhoAsksForNothingDoesNotStarve(t *testing.T) {
 // TestFiveNodesBecomeWhole: each group is wanted on its own three nodes only.
 func TestFiveNodesBecomeWhole(t *testing.T) {
 	for _, tier := range tiers() {
-		plan := scenario.Random(7, scenario.Options{Nodes: 5, Groups: 3, Think: pace(), Duration: 20_000, Executor: Executor(tier)})
+		plan := scenario.Random(7, scenario.Options{Nodes: 5, Groups: 3, Think: scenario.Span{Most: unhurried}, Duration: 20_000, Executor: Executor(tier)})
 		if r := Run(Options{Seed: 7, Disk: tier, Plan: plan}); !r.OK() {
 			t.Errorf("%s: %v", tier, r.Faults)
 		}
