@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"flotilla/lab/labtest"
 	"flotilla/supervisor"
 	"flotilla/supervisor/fakenode"
 
@@ -47,10 +48,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
-			offset, err := freeOffset(env.WorkDir)
-			if err != nil {
-				return err
-			}
+			offset := labtest.FreeOffset(t, 5)
 			env.Setenv(fakeNodes, "1")
 			env.Setenv("OFFSET", strconv.Itoa(offset))
 			env.Setenv("STORE_PORT", strconv.Itoa(supervisor.FirstStorePort+offset))
@@ -61,35 +59,6 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"take": take, "until": until},
 	})
-}
-
-// freeOffset finds a port offset that no other test uses at the same time: it
-// begins at a port that the system just gave away.
-func freeOffset(dir string) (int, error) {
-	for {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return 0, err
-		}
-		offset := listener.Addr().(*net.TCPAddr).Port - supervisor.FirstHTTPPort
-		if err := listener.Close(); err != nil {
-			return 0, err
-		}
-		if offset < 1 || offset > 65000-supervisor.FirstQueuePort {
-			continue
-		}
-		probe := filepath.Join(dir, ".probe")
-		if err := os.Mkdir(probe, 0o755); err != nil {
-			return 0, err
-		}
-		_, _, err = supervisor.Prepare(probe, supervisor.Want{Nodes: 5, PortOffset: offset})
-		if removeErr := os.RemoveAll(probe); removeErr != nil {
-			return 0, removeErr
-		}
-		if err == nil {
-			return offset, nil
-		}
-	}
 }
 
 // take listens on a port until the script ends.
