@@ -55,18 +55,25 @@ func (b *browser) has(kind string) string {
 	return b.text(fmt.Sprintf(`document.querySelectorAll('#hops [data-kind="%s"]').length`, kind))
 }
 
+// fromFollower opens the page of a node of three that does not lead, and says who leads.
+func fromFollower(t *testing.T, f *labtest.Fleet) (b *browser, leader, other, third flotilla.NodeID) {
+	t.Helper()
+	b = open(t)
+	b.visit(address(t, f, 1), 1280)
+	leader = b.agree(f)
+	other = leader%3 + 1
+	third = other%3 + 1
+	b.visit(address(t, f, other), 1280)
+	return b, leader, other, third
+}
+
 // TestLivePage is a stranger's first five minutes: the page shows who leads, a write
 // hop by hop, who leads after the leader was killed from the page, and a node that is cut
 // off otherwise than one that is dead.
 func TestLivePage(t *testing.T) {
 	chromium(t)
 	f := labtest.StartFleet(t, 3)
-	b := open(t)
-	b.visit(address(t, f, 1), 1280)
-	leader := b.agree(f)
-	other := leader%3 + 1
-	third := other%3 + 1
-	b.visit(address(t, f, other), 1280)
+	b, leader, other, third := fromFollower(t, f)
 	b.until("both followers are shown", word(other)+" === 'follower' && "+word(third)+" === 'follower'")
 
 	b.follow("greeting")

@@ -24,12 +24,7 @@ func (b *browser) pick(sentence string) {
 func TestTheTimelineMovesThePicture(t *testing.T) {
 	chromium(t)
 	f := labtest.StartFleet(t, 3)
-	b := open(t)
-	b.visit(address(t, f, 1), 1280)
-	leader := b.agree(f)
-	own := leader%3 + 1
-	third := own%3 + 1
-	b.visit(address(t, f, own), 1280)
+	b, leader, own, third := fromFollower(t, f)
 	b.agree(f)
 	b.js(`document.getElementById('t-span').value = '600'; document.getElementById('t-kind').value = 'votes'`)
 	b.ask(supervisor.Kill, leader)
