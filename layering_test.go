@@ -78,6 +78,7 @@ var homes = map[string][]string{
 	"github.com/spf13/pflag":               {"cmd/flotilla"},
 	"golang.org/x/sync":                    {"cmd/flotilla"},
 	"github.com/prometheus/client_golang":  {"console"},
+	"golang.org/x/net/http/httpguts":       {"httpserve"}, // the rules for headers that net/http itself goes by
 	"golang.org/x/sys":                     {"storage", "supervisor", "lab/powercut"},
 	"golang.org/x/term":                    {"cmd/flotilla"},
 	"go.yaml.in/yaml/v3":                   {"cmd/flotilla"},

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 )
@@ -58,25 +57,5 @@ func TestServingEndsLongPollsAndThenItself(t *testing.T) {
 	}
 	if err := <-served; err != nil {
 		t.Error(err)
-	}
-}
-
-func TestConnectionsBeyondTheLimitAreClosed(t *testing.T) {
-	limit := limitConnections(1)
-	first, _ := net.Pipe()
-	second, other := net.Pipe()
-	limit(first, http.StateNew)
-	limit(second, http.StateNew)
-	if err := other.SetReadDeadline(time.Now().Add(time.Minute)); err == nil {
-		if _, err := other.Read(make([]byte, 1)); err != io.EOF {
-			t.Error("the second connection is open:", err)
-		}
-	}
-	limit(second, http.StateClosed)
-	limit(first, http.StateClosed)
-	third, _ := net.Pipe()
-	limit(third, http.StateNew)
-	if err := third.SetDeadline(time.Now()); err != nil {
-		t.Error("there was room again, and the connection is closed:", err)
 	}
 }
