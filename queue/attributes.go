@@ -31,6 +31,7 @@ const (
 	groupRateLimit
 	partitions
 	resultRetentionPeriod
+	groupInFlightCap
 	valueCount
 )
 
@@ -86,6 +87,7 @@ var attributeTable = [valueCount]attribute{
 	groupRateLimit:            {name: "GroupRateLimit", most: 100000, isOnlyIfGiven: true},
 	partitions:                {name: "Partitions", least: 1, most: MaxPartitions, standard: 1, isAtCreation: true, isOnlyIfGiven: true},
 	resultRetentionPeriod:     {name: "ResultRetentionPeriod", most: 1209600, isOnlyIfGiven: true},
+	groupInFlightCap:          {name: "GroupMaxInFlight", most: MaxInFlight, isOnlyIfGiven: true},
 }
 
 var textNames = [textCount]string{policy: "Policy", kmsMasterKey: "KmsMasterKeyId", redrivePolicy: "RedrivePolicy", redriveAllowPolicy: "RedriveAllowPolicy"}
@@ -264,8 +266,8 @@ func (s *settings) checkPartitions() *Error {
 		return &Error{Code: CodeInvalidAttributeValue,
 			Message: "Invalid value for the parameter DeduplicationScope. A FIFO queue with Partitions needs DeduplicationScope=messageGroup."}
 	}
-	for _, i := range []int{inFlightCap, rateLimit, groupRateLimit} {
-		isUndivided := i == groupRateLimit && s.isFIFO()
+	for _, i := range []int{inFlightCap, rateLimit, groupRateLimit, groupInFlightCap} {
+		isUndivided := (i == groupRateLimit || i == groupInFlightCap) && s.isFIFO()
 		if v := s.values[i]; v > 0 && v < n && !isUndivided {
 			return &Error{Code: CodeInvalidAttributeValue, Message: "Invalid value for the parameter " + attributeTable[i].name +
 				". It is divided among the queue's Partitions, so it must not be less than these."}

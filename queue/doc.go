@@ -28,8 +28,8 @@
 //
 // Beyond SQS, as attributes of a queue: Fencing (sqs, strict), RetryBackoff (none, fixed,
 // exponential) with RetryBackoffSeconds, RetryBackoffMaxSeconds and
-// RetryBackoffJitterPercent, MaxInFlight, RateLimit and GroupRateLimit in messages a
-// second; Partitions (partition.go). Of a message: Priority, ScheduledAt. PutRecurring lets
+// RetryBackoffJitterPercent, MaxInFlight and GroupMaxInFlight, RateLimit and
+// GroupRateLimit in messages a second (group.go); Partitions (partition.go). Of a message: Priority, ScheduledAt. PutRecurring lets
 // a queue send itself a message by a cron expression (recur.go, cron.go).
 //
 // A queue is its name's slot's group's. What goes to a queue of another group, dead

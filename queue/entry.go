@@ -33,6 +33,8 @@ type queue struct {
 	header
 	lanes           map[uint64]*lane
 	laneNumbers     map[laneName]uint64
+	groups          map[uint64]*group // nil as long as none is asked for
+	groupNumbers    map[string]uint64
 	isRecordChanged bool
 	isHeaderChanged bool
 	hasNews         bool      // a message became ready, or may be given out now
@@ -150,19 +152,31 @@ func (e *entry) lane(q *queue, number uint64) *lane {
 // laneFor returns the lane of a group and priority, a new one if need be, whose
 // first message is then the queue's next.
 func (e *entry) laneFor(q *queue, name laneName) *lane {
-	if number, ok := q.laneNumbers[name]; ok {
-		return e.lane(q, number)
+	if l := e.findLane(q, name); l != nil {
+		return l
 	}
-	number := q.nextLane
-	if value, ok := e.r.Get(laneNameKey(q.gen, name)); ok {
+	l := &lane{number: q.nextLane, priority: name.priority, group: name.group, base: q.nextNumber &^ 63, isChanged: true}
+	if g := e.findGroup(q, name.group); g != nil {
+		l.isPaused = g.isPaused
+	}
+	q.nextLane++
+	q.isHeaderChanged = true
+	q.lanes[l.number], q.laneNumbers[name] = l, l.number
+	e.tx.Set(laneNameKey(q.gen, name), binary.BigEndian.AppendUint64(nil, l.number))
+	return l
+}
+
+// findLane returns the lane of a group and priority, or nil.
+func (e *entry) findLane(q *queue, name laneName) *lane {
+	number, ok := q.laneNumbers[name]
+	if !ok {
+		value, isThere := e.r.Get(laneNameKey(q.gen, name))
+		if !isThere {
+			return nil
+		}
 		number = binary.BigEndian.Uint64(value)
-	} else {
-		q.nextLane++
-		q.isHeaderChanged = true
-		q.lanes[number] = &lane{number: number, priority: name.priority, group: name.group, base: q.nextNumber &^ 63, isChanged: true}
-		e.tx.Set(laneNameKey(q.gen, name), binary.BigEndian.AppendUint64(nil, number))
+		q.laneNumbers[name] = number
 	}
-	q.laneNumbers[name] = number
 	return e.lane(q, number)
 }
 
@@ -170,9 +184,20 @@ func laneNameKey(gen uint64, name laneName) []byte {
 	return append(append(dataKey(gen, spaceName), byte(name.priority)), name.group...)
 }
 
-// settle notes that a lane changed: whether it can give out a message now decides
-// if it is in its ring. One that has none at all is forgotten.
+// settle notes that a lane changed. One that has no messages at all is forgotten.
 func (e *entry) settle(q *queue, l *lane) {
+	e.place(q, l)
+	if l.ready+l.delayed+l.held == 0 {
+		delete(q.laneNumbers, laneName{l.priority, l.group})
+		delete(q.lanes, l.number)
+		e.tx.Delete(laneNameKey(q.gen, laneName{l.priority, l.group}))
+		e.tx.Delete(e.numberKey(q, spaceLane, l.number))
+	}
+}
+
+// place puts a lane into its ring or takes it out: whether it can give out a message now
+// decides.
+func (e *entry) place(q *queue, l *lane) {
 	l.isChanged = true
 	canGive := l.ready > 0 && !l.isPaused && !(q.settings.isFIFO() && l.held > 0)
 	ring := &q.rings[l.priority]
@@ -187,12 +212,6 @@ func (e *entry) settle(q *queue, l *lane) {
 			e.remove(q.ringTrie(l.priority), l.number)
 			ring.size--
 		}
-	}
-	if l.ready+l.delayed+l.held == 0 && !l.isPaused {
-		delete(q.laneNumbers, laneName{l.priority, l.group})
-		delete(q.lanes, l.number)
-		e.tx.Delete(laneNameKey(q.gen, laneName{l.priority, l.group}))
-		e.tx.Delete(e.numberKey(q, spaceLane, l.number))
 	}
 }
 
@@ -220,6 +239,13 @@ func (e *entry) saveQueue(q *queue) {
 		if l.isChanged {
 			e.tx.Set(e.numberKey(q, spaceLane, l.number), e.encoded(l))
 			l.isChanged = false
+		}
+	}
+	groups := slices.SortedFunc(maps.Values(q.groups), func(a, b *group) int { return cmp.Compare(a.number, b.number) })
+	for _, g := range groups {
+		if g.isChanged {
+			e.tx.Set(e.numberKey(q, spaceGroup, g.number), e.encoded(g))
+			g.isChanged = false
 		}
 	}
 	if q.hasNews {

@@ -262,11 +262,17 @@ func (l *lab) counts(name string) string {
 // verify compares all that the state says about the same thing in several places.
 func (l *lab) verify() error {
 	e := newEntry(l.state, nil, l.time)
-	v := verifier{e: e, dues: map[flotilla.Millis]uint64{}, timers: map[timer]bool{}, queues: map[uint64]*queue{}, found: map[uint64]*Counters{}, jobs: map[uint64]uint64{}}
+	v := verifier{e: e, dues: map[flotilla.Millis]uint64{}, timers: map[timer]bool{}, queues: map[uint64]*queue{}, found: map[uint64]*Counters{}, jobs: map[uint64]uint64{},
+		leased: map[groupID]uint64{}}
 	l.state.live(v.visit)
 	if v.err != nil {
 		return v.err
 	}
+	l.state.live(func(key string, value []byte) {
+		if strings.HasPrefix(key, "qd") && key[10] == spaceLease {
+			v.visitLease(key, value)
+		}
+	})
 	for at, count := range v.dues {
 		if e.dueAt(at).count != count {
 			return fmt.Errorf("%d timers at %d, counted %d", count, at, e.dueAt(at).count)
@@ -297,6 +303,12 @@ type verifier struct {
 	queues map[uint64]*queue
 	found  map[uint64]*Counters
 	jobs   map[uint64]uint64
+	leased map[groupID]uint64 // leases that their message groups count
+}
+
+type groupID struct {
+	gen  uint64
+	name string
 }
 
 func (v *verifier) fail(format string, args ...any) {
@@ -348,12 +360,56 @@ func (v *verifier) visitData(key string, value []byte) {
 	case key[10] == spaceLane:
 		var l lane
 		mustDecode(value, &l)
-		if l.ready+l.delayed+l.held == 0 && !l.isPaused {
+		if l.ready+l.delayed+l.held == 0 {
 			v.fail("a lane without messages: %q", key)
+		}
+		if g := v.e.findGroup(q, l.group); l.isPaused != (g != nil && g.isPaused) {
+			v.fail("lane %d pauses: %v, its group is %+v", l.number, l.isPaused, g)
 		}
 		if canGive := l.ready > 0 && !l.isPaused && !(q.settings.isFIFO() && l.held > 0); canGive != l.isInRing {
 			v.fail("lane %d: it can give: %v, it is in the ring: %v", l.number, canGive, l.isInRing)
 		}
+	case key[10] == spaceGroup:
+		var g group
+		mustDecode(value, &g)
+		v.visitGroup(q, &g)
+	case key[10] == spaceGroupName:
+		if g := v.e.findGroup(q, key[11:]); g == nil || g.name != key[11:] {
+			v.fail("a name of a group that is %+v: %q", g, key)
+		}
+	}
+}
+
+// visitGroup looks at what is counted of a message group, against the leases that were found.
+func (v *verifier) visitGroup(q *queue, g *group) {
+	if g.leased == 0 && !g.isSpent {
+		v.fail("a group with nothing to remember: %+v", g)
+	}
+	if found := v.e.findGroup(q, g.name); found == nil || found.number != g.number {
+		v.fail("by its name, the group %+v is %+v", g, found)
+	}
+	at, ok := v.e.next(q.spentGroups(), g.number)
+	isMarked := ok && at == g.number
+	isTimed := v.timers[timer{at: g.wakeAt, gen: q.gen, kind: timerGroup, number: g.number}]
+	if isSpent := g.rate.spent > 0; isSpent != g.isSpent || isSpent != isMarked || isSpent != isTimed || isTimed != (g.wakeAt != 0) {
+		v.fail("group %+v: spent: %v, marked: %v, its timer is set: %v", g, isSpent, isMarked, isTimed)
+	}
+	if counted := v.leased[groupID{q.gen, g.name}]; counted != g.leased {
+		v.fail("group %+v: %d leases count", g, counted)
+	}
+}
+
+// visitLease counts a lease for its message group, which has to be there.
+func (v *verifier) visitLease(key string, value []byte) {
+	q := v.queues[binary.BigEndian.Uint64([]byte(key[2:]))]
+	var l lease
+	if mustDecode(value, &l); q == nil || !l.isCounted {
+		return
+	}
+	name := v.e.lane(q, l.lane).group
+	v.leased[groupID{q.gen, name}]++
+	if l.state != stateLeased || name == "" || v.e.findGroup(q, name) == nil {
+		v.fail("a lease in state %d counts for the group %q: %q", l.state, name, key)
 	}
 }
 

@@ -63,7 +63,8 @@ const (
 	maxUnsettled = 100
 	// maxDuePerEntry is how many things that fell due one entry does.
 	maxDuePerEntry = 1000
-	// maxPassed is how many messages that are dead or too old one receive passes over.
+	// maxPassed is how many messages that are dead or too old, and message groups that are
+	// full, one receive passes over.
 	maxPassed = 100
 	// maxPriority is the highest priority.
 	maxPriority = 9

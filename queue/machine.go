@@ -35,10 +35,8 @@ func (e *entry) fire(q *queue, t timer) (work int) {
 		e.messageDue(q, t.number)
 	case timerExpiry:
 		e.expireOne(q, t.number)
-	case timerLane:
-		l := e.lane(q, t.number)
-		l.isPaused = false
-		e.settle(q, l)
+	case timerGroup:
+		e.groupDue(q, t.number)
 	case timerQueue:
 		q.rateWakeAt, q.isHeaderChanged, q.hasNews = 0, true, true
 	case timerMove:

@@ -97,6 +97,8 @@ func (e *entry) wipe(q *queue) {
 	}
 	clear(q.lanes)
 	clear(q.laneNumbers)
+	clear(q.groups)
+	clear(q.groupNumbers)
 }
 
 func (e *entry) deleteQueue(c *DeleteQueue) (Reply, *Error) {
@@ -137,8 +139,10 @@ func (e *entry) purgeQueue(c *PurgeQueue) (Reply, *Error) {
 	return e.changePlan(q), nil
 }
 
-// purge gives a queue new data without messages. What it gave out in the last second still counts.
+// purge gives a queue new data without messages. What it gave out in the last second still
+// counts, and so does what its message groups did.
 func (e *entry) purge(q *queue) {
+	groups := e.spent(q)
 	e.wipe(q)
 	q.gen = e.tx.Version()
 	q.header = header{name: q.queueRecord.name, nextNumber: q.nextNumber, rate: q.rate} // sequence numbers only ever grow
@@ -147,6 +151,7 @@ func (e *entry) purge(q *queue) {
 	if rate := q.rateLimit(); rate > 0 {
 		e.spendOfQueue(q, rate, 0) // who waits is told as soon as there is more, of the new data
 	}
+	e.carry(q, groups)
 	e.recurOn(q)
 }
 

@@ -20,6 +20,10 @@ type model struct {
 	isStrict    bool
 	maxReceives uint64
 	backoff     flotilla.Millis
+	groupCap    int
+	groupRate   flotilla.Millis
+	spent       map[string]modelBucket
+	purged      flotilla.Millis
 	names       [2]string
 	queues      [2][]*modelMessage // in order of arrival
 	handles     []modelHandle
@@ -31,6 +35,9 @@ type modelDedup struct {
 	at flotilla.Millis
 	id string
 }
+
+// modelBucket is what a message group gave out, in thousandths of a message.
+type modelBucket struct{ spent, at flotilla.Millis }
 
 type modelMessage struct {
 	id, body, group string
@@ -60,7 +67,7 @@ const (
 )
 
 func newModel(t *rapid.T, isFIFO bool) *model {
-	m := &model{t: t, l: newLab(), isFIFO: isFIFO, dedup: map[string]modelDedup{}}
+	m := &model{t: t, l: newLab(), isFIFO: isFIFO, dedup: map[string]modelDedup{}, spent: map[string]modelBucket{}}
 	m.names = [2]string{"work", "dead"}
 	attributes := []string{"VisibilityTimeout", "5", "MessageRetentionPeriod", "60", "ResultRetentionPeriod", "30"}
 	if isFIFO {
@@ -70,6 +77,8 @@ func newModel(t *rapid.T, isFIFO bool) *model {
 	m.isStrict = rapid.Bool().Draw(t, "strict")
 	m.maxReceives = rapid.Uint64Range(1, 4).Draw(t, "max receives")
 	m.backoff = 1000 * flotilla.Millis(rapid.IntRange(0, 3).Draw(t, "backoff"))
+	m.groupCap = rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(t, "group cap")
+	m.groupRate = rapid.SampledFrom([]flotilla.Millis{0, 0, 1, 4}).Draw(t, "group rate")
 	m.create(m.names[1], attributes)
 	attributes = append(attributes, "RedrivePolicy", fmt.Sprintf(`{"deadLetterTargetArn":"arn:aws:sqs:x:0:%s","maxReceiveCount":%d}`, m.names[1], m.maxReceives))
 	if m.isStrict {
@@ -77,6 +86,12 @@ func newModel(t *rapid.T, isFIFO bool) *model {
 	}
 	if m.backoff > 0 {
 		attributes = append(attributes, "RetryBackoff", "fixed", "RetryBackoffSeconds", fmt.Sprint(m.backoff/1000))
+	}
+	if m.groupCap > 0 {
+		attributes = append(attributes, "GroupMaxInFlight", fmt.Sprint(m.groupCap))
+	}
+	if m.groupRate > 0 {
+		attributes = append(attributes, "GroupRateLimit", fmt.Sprint(m.groupRate))
 	}
 	m.create(m.names[0], attributes)
 	return m
@@ -157,6 +172,49 @@ func (m *model) remove(queue int, one *modelMessage) {
 	m.queues[queue] = slices.DeleteFunc(m.queues[queue], func(x *modelMessage) bool { return x == one })
 }
 
+// isAtCap reports whether a message group has as many messages leased as may be.
+func (m *model) isAtCap(queue int, group string) bool {
+	leased := 0
+	for _, one := range m.queues[queue] {
+		if one.isLeased && one.group == group {
+			leased++
+		}
+	}
+	return queue == 0 && group != "" && m.groupCap > 0 && leased >= m.groupCap
+}
+
+// left is how many thousandths of a message a group may give out now.
+func (m *model) left(group string) flotilla.Millis {
+	b := m.spent[group]
+	b = modelBucket{max(0, b.spent-(m.l.time-b.at)*m.groupRate), m.l.time}
+	m.spent[group] = b
+	return m.groupRate*1000 - b.spent
+}
+
+// mayGive reports whether a message group may give out one more message.
+func (m *model) mayGive(queue int, group string) bool {
+	isSlow := queue == 0 && group != "" && m.groupRate > 0
+	return !m.isAtCap(queue, group) && (!isSlow || m.left(group) >= 1000)
+}
+
+// purge empties the queue, and takes from it all that it knows of messages and jobs.
+func (m *model) purge() {
+	_, code := do[Done](m.l, &PurgeQueue{QueueName: m.names[0]})
+	m.now()
+	if isSoon := m.purged != 0 && m.l.time < m.purged+PurgeSeconds*1000; isSoon != (code != "") {
+		m.t.Fatalf("purge: %q", code)
+	}
+	if code != "" {
+		return
+	}
+	m.purged, m.queues[0], m.dedup = m.l.time, nil, map[string]modelDedup{}
+	for _, h := range m.handles {
+		if h.queue == 0 {
+			h.message.outcome, h.message.ended = "purged", -modelResults
+		}
+	}
+}
+
 // canGive returns the messages that a receive may be given now; on a FIFO queue, the
 // first of each group that has none leased.
 func (m *model) canGive(queue int) (all []*modelMessage) {
@@ -169,7 +227,7 @@ func (m *model) canGive(queue int) (all []*modelMessage) {
 		}
 	}
 	for _, one := range m.queues[queue] {
-		if one.until == 0 && !blocked[one.group] {
+		if one.until == 0 && !blocked[one.group] && m.mayGive(queue, one.group) {
 			all = append(all, one)
 		}
 		if m.isFIFO {
@@ -245,6 +303,9 @@ func (m *model) receive(queue int) {
 		}
 		one.token, one.isLeased, one.until = got.Token, true, got.VisibleAt
 		one.receives++
+		if b := m.spent[one.group]; queue == 0 && one.group != "" {
+			m.spent[one.group] = modelBucket{b.spent + 1000, b.at}
+		}
 		m.handles = append(m.handles, modelHandle{queue, got.ReceiptHandle, one, got.Token, m.l.time})
 	}
 	if int64(len(reply.Messages)) < most && len(m.canGive(queue)) > 0 {
@@ -256,7 +317,7 @@ func (m *model) receive(queue int) {
 func (m *model) rest(queue int, group string) []*modelMessage {
 	for _, one := range m.queues[queue] {
 		if one.group == group && !one.isLeased {
-			if one.until != 0 {
+			if one.until != 0 || !m.mayGive(queue, group) {
 				return nil
 			}
 			return []*modelMessage{one}
@@ -329,10 +390,11 @@ func (m *model) change() {
 	code := m.l.change(m.names[h.queue], h.handle, seconds)
 	m.now()
 	s := m.standing(h)
-	if isRefused := m.isRefused(h.queue, s) || s == isGone || s == isSuperseded; isRefused != (code != "") {
+	one := h.message
+	isFull := s == isOver && seconds > 0 && m.isAtCap(h.queue, one.group)
+	if isRefused := m.isRefused(h.queue, s) || s == isGone || s == isSuperseded || isFull; isRefused != (code != "") {
 		m.t.Fatalf("change with a handle that is %d: %q", s, code)
 	}
-	one := h.message
 	switch {
 	case code != "" || s == isOver && seconds == 0:
 	case seconds == 0:
@@ -372,6 +434,7 @@ func runModel(t *rapid.T, isFIFO bool) {
 		"send":         func(t *rapid.T) { m.t = t; m.send() },
 		"send more":    func(t *rapid.T) { m.t = t; m.send(); m.send() },
 		"receive":      func(t *rapid.T) { m.t = t; m.receive(0) },
+		"purge":        func(t *rapid.T) { m.t = t; m.purge() },
 		"receive dead": func(t *rapid.T) { m.t = t; m.receive(1) },
 		"delete": func(t *rapid.T) {
 			m.t = t

@@ -166,16 +166,6 @@ func (q *queue) share(value uint64) uint64 {
 func (q *queue) mostInFlight() uint64 { return q.share(uint64(q.settings.values[inFlightCap])) }
 func (q *queue) rateLimit() uint64    { return q.share(uint64(q.settings.values[rateLimit])) }
 
-// groupRate returns the rate limit of each message group, which on a FIFO queue is in one
-// partition.
-func (q *queue) groupRate() uint64 {
-	rate := uint64(q.settings.values[groupRateLimit])
-	if q.settings.isFIFO() {
-		return rate
-	}
-	return q.share(rate)
-}
-
 // whole returns the queue of a name, which may be a partition. A spread queue is
 // answered with its route.
 func (e *entry) whole(name string) (*queue, *Error) {

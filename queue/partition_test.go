@@ -274,7 +274,7 @@ func TestAnyPartitionWakesWhoWaits(t *testing.T) {
 // TestLimitsAreDivided: the partitions of a queue together keep its limits.
 func TestLimitsAreDivided(t *testing.T) {
 	withClient(t, func(t *testing.T, ctx context.Context, h *fakeHost, c *Client) {
-		for _, name := range []string{"MaxInFlight", "RateLimit", "GroupRateLimit"} {
+		for _, name := range []string{"MaxInFlight", "RateLimit", "GroupRateLimit", "GroupMaxInFlight"} {
 			if err := c.CreateQueue(ctx, CreateQueue{QueueName: "few", Attributes: []Pair{{"Partitions", "3"}, {name, "2"}}}); !isCode(err, CodeInvalidAttributeValue) {
 				t.Errorf("%s of less than one each: %v", name, err)
 			}
@@ -287,6 +287,24 @@ func TestLimitsAreDivided(t *testing.T) {
 		}
 		if n := len(c.drain(t, ctx, "q")); n != 7 {
 			t.Errorf("%d messages in flight", n)
+		}
+		c.mustCreate(t, ctx, "groups", "Partitions", "3", "GroupMaxInFlight", "5")
+		c.mustCreate(t, ctx, "groups.fifo", "Partitions", "3", "GroupMaxInFlight", "2", "FifoQueue", "true", "DeduplicationScope", "messageGroup")
+		for i := range 30 {
+			for _, name := range []string{"groups", "groups.fifo"} {
+				s := SendEntry{MessageBody: []byte("x"), MessageGroupID: fmt.Sprint("g", i%2)}
+				if name == "groups.fifo" {
+					s.MessageDeduplicationID = fmt.Sprint(i)
+				}
+				if err := c.Do(ctx, name, &SendMessageBatch{QueueName: name, Entries: []SendEntry{s}}, &Sent{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for name, most := range map[string]int{"groups": 10, "groups.fifo": 4} { // of two message groups
+			if n := len(c.drain(t, ctx, name)); n != most {
+				t.Errorf("%s: %d messages in flight, not %d", name, n, most)
+			}
 		}
 		received := 0
 		for range 40 {

@@ -115,8 +115,11 @@ func (e *entry) takeFrom(q *queue, l *lane, messages []Message, most uint64, unt
 	if !q.settings.isFIFO() && q.rings[l.priority].size > 1 {
 		left = min(left, 1)
 	}
-	if rate := q.groupRate(); rate > 0 && l.group != "" {
-		left = min(left, l.rate.refill(e.now, rate))
+	if q.limits(l.group) {
+		left = min(left, e.groupFor(q, l.group).room(q, e.now))
+		if left == 0 { // since a limit was lowered
+			*passed++
+		}
 	}
 	for left > 0 && l.ready > 0 && *passed <= maxPassed {
 		number, isFirst := e.pick(q, l)
@@ -175,6 +178,7 @@ func (e *entry) giveOut(q *queue, lane *lane, number uint64, isFirst bool, until
 	if l.first == 0 {
 		l.first = e.now
 	}
+	e.count(q, lane.group, &l)
 	e.saveLease(q, number, &l)
 	e.arm(timer{at: until, gen: q.gen, kind: timerMessage, number: number})
 	return e.message(q, number, m, &l)
@@ -196,17 +200,14 @@ func (e *entry) message(q *queue, number uint64, m *body, l *lease) *Message {
 	return message
 }
 
-// spend takes messages from a lane's rate; when that is used up, the lane pauses.
+// spend takes messages from the rate of a lane's group; when that is used up, the group pauses.
 func (e *entry) spend(q *queue, l *lane, messages uint64) {
-	rate := q.groupRate()
-	if rate == 0 || l.group == "" {
+	if !q.limits(l.group) {
 		return
 	}
-	l.rate.spent += 1000 * messages
-	if l.rate.refill(e.now, rate) == 0 && !l.isPaused {
-		l.isPaused = true
-		e.arm(timer{at: l.rate.fullAgain(rate), gen: q.gen, kind: timerLane, number: l.number})
-	}
+	g := e.groupFor(q, l.group)
+	g.rate.spent += 1000 * messages
+	e.settleGroup(q, g)
 }
 
 // spendOfQueue takes messages from the queue's rate. When that is used up, who waits
@@ -214,7 +215,7 @@ func (e *entry) spend(q *queue, l *lane, messages uint64) {
 func (e *entry) spendOfQueue(q *queue, rate, messages uint64) {
 	q.rate.spent += 1000 * messages
 	if q.rate.refill(e.now, rate) == 0 && q.rateWakeAt == 0 {
-		q.rateWakeAt = q.rate.fullAgain(rate)
+		q.rateWakeAt = q.rate.nextAt(rate)
 		e.arm(timer{at: q.rateWakeAt, gen: q.gen, kind: timerQueue})
 	}
 }

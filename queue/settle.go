@@ -167,17 +167,21 @@ func (e *entry) leaseAgain(q *queue, number uint64, l *lease, until flotilla.Mil
 	if until <= e.now {
 		return nil
 	}
-	if q.counters.Leased >= MaxInFlight {
+	lane := e.lane(q, l.lane)
+	if q.counters.Leased >= MaxInFlight || e.isAtCap(q, lane.group) {
 		return &Error{Code: CodeMessageNotInflight, Message: "The specified message isn't in flight."}
 	}
-	lane := e.lane(q, l.lane)
 	e.leave(q, lane, number, l)
 	l.state, l.at = stateLeased, until
 	lane.held++
 	q.changed().Leased++
 	e.arm(timer{at: until, gen: q.gen, kind: timerMessage, number: number})
+	e.count(q, lane.group, l)
 	e.saveLease(q, number, l)
 	e.settle(q, lane)
+	if l.isCounted {
+		e.settleGroup(q, e.groupFor(q, lane.group))
+	}
 	return nil
 }
 
@@ -200,12 +204,14 @@ func (e *entry) leave(q *queue, lane *lane, number uint64, l *lease) {
 		n.Delayed--
 	case stateLeased:
 		lane.held--
-		e.freed(q)
+		e.freed(q, lane, l)
 	}
 }
 
-// freed counts one lease less. Who was given less because of the cap may have more now.
-func (e *entry) freed(q *queue) {
+// freed counts one lease less, after its lane did. Who was given less because of the cap
+// may have more now.
+func (e *entry) freed(q *queue, lane *lane, l *lease) {
+	e.uncount(q, lane.group, l)
 	q.changed().Leased--
 	if q.isCapped {
 		q.isCapped, q.hasNews = false, true
@@ -250,7 +256,7 @@ func (e *entry) messageDue(q *queue, number uint64) {
 func (e *entry) giveBack(q *queue, number uint64, l *lease) {
 	lane := e.lane(q, l.lane)
 	lane.held--
-	e.freed(q)
+	e.freed(q, lane, l)
 	l.state = stateReady
 	wait := e.backoff(q, number, l.receives)
 	if wait > 0 && !e.isDead(q, l) {

@@ -18,6 +18,8 @@ import (
 //	'q' 'd' gen:8 'm' number:8        → lease: who has it, how often it was received; none before that
 //	'q' 'd' gen:8 'g' lane:8          → lane: the messages of one group and priority
 //	'q' 'd' gen:8 'a' priority:1 name → the lane's number
+//	'q' 'd' gen:8 'l' group:8         → group: what is counted of a message group, see group.go
+//	'q' 'd' gen:8 'n' name            → the group's number
 //	'q' 'd' gen:8 't' trie:8 level:1 index:8 → a node, see trie.go
 //	'q' 'd' gen:8 'u' ...             → a deduplication id or receive attempt
 //	'q' 'd' gen:8 'w' number:8        → the key of one, in order of time
@@ -35,16 +37,21 @@ const (
 	spaceLease  = 'm'
 	spaceLane   = 'g'
 	spaceName   = 'a'
+	spaceGroup  = 'l'
 	spaceNode   = 't'
 	spaceSeen   = 'u'
 	spaceSeenAt = 'w'
 	spaceMoves  = 'v'
 
+	spaceGroupName = 'n'
+
 	// The tries of a queue's data: the messages that it has, for each priority
-	// the lanes that can give one out, and for each lane its messages that are ready.
-	trieLive  = 0
-	trieRings = 1
-	trieLanes = 16
+	// the lanes that can give one out, the message groups whose buckets are not full, and
+	// for each lane its messages that are ready.
+	trieLive   = 0
+	trieRings  = 1
+	trieGroups = 11
+	trieLanes  = 16
 )
 
 func recordKey(name string) []byte {
@@ -119,6 +126,10 @@ type header struct {
 	rate       bucket
 	rateWakeAt flotilla.Millis // when the queue's timer is set for; 0: it is not
 	isCapped   bool            // a receive was given less because too much is leased
+
+	// Of queues that limited message groups, once one was counted.
+	nextGroup    uint64
+	groupsHeight uint64
 }
 
 // ring is the lanes of one priority that can give out a message, served in turn.
@@ -144,6 +155,7 @@ func (h *header) fields(c *coder) {
 	h.rate.fields(c)
 	c.millis(&h.rateWakeAt)
 	c.bool(&h.isCapped)
+	c.tail(h.nextGroup > 0, func() { c.num(&h.nextGroup); c.num(&h.groupsHeight) })
 }
 
 // Counters are a queue's, exact at every moment. The totals count since the queue
@@ -219,6 +231,8 @@ type lease struct {
 	at       flotilla.Millis
 	leased   flotilla.Millis // when the last lease began
 	first    flotilla.Millis // when it was received for the first time
+	// isCounted says that its message group has counted it: see group.go.
+	isCounted bool
 }
 
 func (l *lease) fields(c *coder) {
@@ -229,6 +243,7 @@ func (l *lease) fields(c *coder) {
 	c.millis(&l.at)
 	c.millis(&l.leased)
 	c.millis(&l.first)
+	c.tail(l.isCounted, func() { c.bool(&l.isCounted) })
 }
 
 // lane is the messages of one message group and priority. On a FIFO queue it gives
@@ -244,10 +259,9 @@ type lane struct {
 	held     uint64          // leased, or waiting for a retry
 	cursor   uint64          // the first message that was never received
 	lastDue  flotilla.Millis // FIFO: no message is due before the one sent before it
-	rate     bucket
-	isTurn   bool // the next one is taken from the cursor on, not the oldest
+	isTurn   bool            // the next one is taken from the cursor on, not the oldest
 	isInRing bool
-	isPaused bool // its rate limit is reached; a timer is set
+	isPaused bool // its message group is
 
 	isChanged bool // not part of the state
 }
@@ -258,7 +272,6 @@ func (l *lane) fields(c *coder) {
 	}
 	c.text(&l.group)
 	c.millis(&l.lastDue)
-	l.rate.fields(c)
 	c.bool(&l.isTurn)
 	c.bool(&l.isInRing)
 	c.bool(&l.isPaused)
@@ -278,12 +291,16 @@ func (b *bucket) fields(c *coder) { c.num(&b.spent); c.millis(&b.at) }
 func (b *bucket) refill(now flotilla.Millis, rate uint64) uint64 {
 	gained := uint64(min(now-b.at, 3600_000)) * rate
 	b.at = now
-	b.spent -= min(b.spent, gained)
-	return (rate*1000 - min(b.spent, rate*1000)) / 1000
+	b.spent = min(b.spent-min(b.spent, gained), rate*1000) // it may have been a greater rate
+	return (rate*1000 - b.spent) / 1000
 }
 
-// fullAgain returns when one more message may be given out.
-func (b *bucket) fullAgain(rate uint64) flotilla.Millis {
-	lacking := b.spent + 1000 - rate*1000
+// nextAt returns when one more message may be given out, or if there is one already, when
+// the bucket is full.
+func (b *bucket) nextAt(rate uint64) flotilla.Millis {
+	lacking := b.spent
+	if b.spent+1000 > rate*1000 {
+		lacking = b.spent + 1000 - rate*1000
+	}
 	return b.at + flotilla.Millis((lacking+rate-1)/rate)
 }

@@ -17,11 +17,13 @@ import (
 //	'q' 't' at:8 gen:8 kind:1 index:8 → bit j: the number index*64 + j
 //	'q' 'u' at:8                      → how many of these bitmaps there are
 //
-// A timer of data that is gone does nothing.
+// A timer of data that is gone does nothing. Of one time and queue, those of message groups
+// come before those of messages, which may end a lease, and so take a group's timer back:
+// 'g' is less than 'm'.
 const (
 	timerMessage   = 'm' // a delay or a lease ends; number is the message
 	timerExpiry    = 'x' // a message that came with an older date has to go
-	timerLane      = 'l' // a message group may give out again
+	timerGroup     = 'g' // a message group may give out again, or is to be forgotten
 	timerQueue     = 'q' // a queue may give out again
 	timerSweep     = 's' // something of a queue is too old
 	timerSchedule  = 'a' // a scheduled message is to be sent

@@ -108,7 +108,7 @@ is a queue of that name, its attributes are changed.
 
 Attributes are Amazon SQS's, and Fencing (sqs, strict), RetryBackoff (none, fixed, exponential),
 RetryBackoffSeconds, RetryBackoffMaxSeconds, RetryBackoffJitterPercent, MaxInFlight, RateLimit,
-GroupRateLimit, ResultRetentionPeriod.`,
+GroupRateLimit, GroupMaxInFlight, ResultRetentionPeriod.`,
 		Example: `  flotilla queue create mail
   flotilla queue create mail --attribute RetryBackoff=exponential --attribute ResultRetentionPeriod=3600
   flotilla queue create mail --attribute 'RedrivePolicy={"deadLetterTargetArn":"mail-dead","maxReceiveCount":5}'
