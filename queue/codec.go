@@ -2,6 +2,7 @@ package queue
 
 import (
 	"encoding/binary"
+	"sync"
 
 	"flotilla"
 )
@@ -108,12 +109,13 @@ func list[T any](c *coder, items *[]T, each func(*T)) {
 			*items = make([]T, 0, min(n, 64))
 		}
 		for range n {
-			var item T
-			each(&item)
+			var none T
+			*items = append(*items, none)
+			each(&(*items)[len(*items)-1])
 			if c.bad {
+				*items = nil
 				return
 			}
-			*items = append(*items, item)
 		}
 		return
 	}
@@ -125,17 +127,29 @@ func list[T any](c *coder, items *[]T, each func(*T)) {
 // coded is what has fields.
 type coded interface{ fields(c *coder) }
 
+// coders are coders that nobody uses. Each message takes some twenty, and each would be
+// an allocation.
+var coders = sync.Pool{New: func() any { return new(coder) }}
+
 func encode(dst []byte, value coded) []byte {
-	c := coder{out: dst}
-	value.fields(&c)
-	return c.out
+	c := coders.Get().(*coder)
+	*c = coder{out: dst}
+	value.fields(c)
+	dst = c.out
+	c.out = nil
+	coders.Put(c)
+	return dst
 }
 
 // decode fills value from all of b, and reports whether b was well formed.
 func decode(b []byte, value coded) bool {
-	c := coder{rest: b, isReading: true}
-	value.fields(&c)
-	return !c.bad && len(c.rest) == 0
+	c := coders.Get().(*coder)
+	*c = coder{rest: b, isReading: true}
+	value.fields(c)
+	ok := !c.bad && len(c.rest) == 0
+	c.rest = nil
+	coders.Put(c)
+	return ok
 }
 
 // mustDecode is decode for what the machine itself wrote.

@@ -39,6 +39,8 @@ type queue struct {
 	isHeaderChanged bool
 	hasNews         bool      // a message became ready, or may be given out now
 	mac             hash.Hash // of the queue's secret
+
+	handleBuf, codeBuf, textBuf []byte // of the last receipt handle
 }
 
 type laneName struct {

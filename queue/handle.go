@@ -26,25 +26,35 @@ const (
 
 // handle returns the receipt handle of a lease.
 func (q *queue) handle(number, token uint64) string {
-	b := make([]byte, 0, 1+handleBytes+sha256.Size)
+	b := q.handleBuf[:0]
 	if q.count > 0 {
 		b = append(b, byte(q.index))
 	}
-	for _, n := range []uint64{q.gen, number, token} {
+	for _, n := range [...]uint64{q.gen, number, token} {
 		b = binary.BigEndian.AppendUint64(b, n)
 	}
-	return base64.RawURLEncoding.EncodeToString(q.withCode(b))
+	b = append(b, q.code(b)...)
+	q.handleBuf = b
+	var text [maxHandleText]byte
+	return string(base64.RawURLEncoding.AppendEncode(text[:0], b))
 }
 
-// withCode appends the code of what b is.
-func (q *queue) withCode(b []byte) []byte {
+// maxHandleText is more characters than a handle has.
+const maxHandleText = 64
+
+// code returns the code of what b is, valid until the next one is asked for.
+func (q *queue) code(b []byte) []byte {
 	if q.mac == nil {
 		q.mac = hmac.New(sha256.New, q.secret[idSecret:])
 	}
 	q.mac.Reset()
 	q.mac.Write(b)
-	return q.mac.Sum(b)[:len(b)+codeBytes]
+	q.codeBuf = q.mac.Sum(q.codeBuf[:0])
+	return q.codeBuf[:codeBytes]
 }
+
+// strictHandle takes each handle in one way of writing it only.
+var strictHandle = base64.RawURLEncoding.Strict()
 
 // parseHandle returns the lease that a handle of the queue names.
 func (q *queue) parseHandle(text string) (h handle, ok bool) {
@@ -52,9 +62,13 @@ func (q *queue) parseHandle(text string) (h handle, ok bool) {
 	if q.count > 0 {
 		size++
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) != size+codeBytes ||
-		!hmac.Equal(b, q.withCode(append(make([]byte, 0, size+sha256.Size), b[:size]...))) {
+	if strictHandle.DecodedLen(len(text)) != size+codeBytes {
+		return h, false
+	}
+	q.textBuf = append(q.textBuf[:0], text...)
+	b, err := strictHandle.AppendDecode(q.handleBuf[:0], q.textBuf)
+	q.handleBuf = b
+	if err != nil || len(b) != size+codeBytes || !hmac.Equal(b[size:], q.code(b[:size])) {
 		return h, false
 	}
 	b = b[size-handleBytes:]

@@ -50,7 +50,7 @@ func (e *entry) peek(c *PeekMessages) (Reply, *Error) {
 		size += len(m.entry.MessageBody)
 		message := e.message(q, number, m, &l)
 		message.ReceiptHandle = ""
-		reply.Messages = append(reply.Messages, PeekedMessage{Message: *message, Position: number + 1, State: stateNames[l.state]})
+		reply.Messages = append(reply.Messages, PeekedMessage{Message: message, Position: number + 1, State: stateNames[l.state]})
 		number, ok = e.next(q.live(), number+1)
 	}
 	return reply, nil

@@ -123,8 +123,8 @@ func (e *entry) takeFrom(q *queue, l *lane, messages []Message, most uint64, unt
 	}
 	for left > 0 && l.ready > 0 && *passed <= maxPassed {
 		number, isFirst := e.pick(q, l)
-		if m := e.giveOut(q, l, number, isFirst, until); m != nil {
-			messages = append(messages, *m)
+		if m, ok := e.giveOut(q, l, number, isFirst, until); ok {
+			messages = append(messages, m)
 			left--
 		} else {
 			*passed++
@@ -151,19 +151,19 @@ func (e *entry) pick(q *queue, l *lane) (number uint64, isFirst bool) {
 	return number, isFirst
 }
 
-// giveOut leases a message that is ready. It returns nil if it is too old, or has
+// giveOut leases a message that is ready. It does not if that is too old, or has
 // been received too often, and so went elsewhere.
-func (e *entry) giveOut(q *queue, lane *lane, number uint64, isFirst bool, until flotilla.Millis) *Message {
+func (e *entry) giveOut(q *queue, lane *lane, number uint64, isFirst bool, until flotilla.Millis) (given Message, ok bool) {
 	m, l := e.body(q, number), lease{}
 	if !isFirst || m.hasLease { // what is not there is looked for in vain in every layer below
 		l = e.lease(q, number)
 	}
 	if e.expiry(q, m) <= e.now {
 		e.expire(q, number, m)
-		return nil
+		return given, false
 	}
 	if e.isDead(q, &l) && e.bury(q, number, m, &l) {
-		return nil
+		return given, false
 	}
 	e.remove(q.ready(lane), number)
 	lane.ready--
@@ -181,12 +181,12 @@ func (e *entry) giveOut(q *queue, lane *lane, number uint64, isFirst bool, until
 	e.count(q, lane.group, &l)
 	e.saveLease(q, number, &l)
 	e.arm(timer{at: until, gen: q.gen, kind: timerMessage, number: number})
-	return e.message(q, number, m, &l)
+	return e.message(q, number, m, &l), true
 }
 
 // message returns what a receive tells of a message.
-func (e *entry) message(q *queue, number uint64, m *body, l *lease) *Message {
-	message := &Message{MessageID: m.id, number: number, ReceiptHandle: q.handle(number, l.token), Token: l.token,
+func (e *entry) message(q *queue, number uint64, m *body, l *lease) Message {
+	message := Message{MessageID: m.id, number: number, ReceiptHandle: q.handle(number, l.token), Token: l.token,
 		Body: m.entry.MessageBody, MessageAttributes: m.entry.MessageAttributes, AWSTraceHeader: m.entry.AWSTraceHeader,
 		SenderID: m.entry.SenderID, MessageGroupID: m.entry.MessageGroupID, MessageDeduplicationID: m.entry.MessageDeduplicationID,
 		DeadLetterQueueSource: m.deadSource, Priority: m.entry.Priority, SentTimestamp: m.sent,
@@ -235,7 +235,7 @@ func (e *entry) giveAgain(q *queue, attempt string, until flotilla.Millis) (mess
 	for _, g := range s.given {
 		l := e.lease(q, g.number)
 		e.extend(q, g.number, &l, until)
-		messages = append(messages, *e.message(q, g.number, e.body(q, g.number), &l))
+		messages = append(messages, e.message(q, g.number, e.body(q, g.number), &l))
 	}
 	return messages
 }
