@@ -80,11 +80,13 @@ type QueueRules struct {
 	DeadQueue   string
 	MaxReceives uint64
 	Window      int64 // for how many milliseconds a deduplication id counts
-	// Of these, zero is no limit. Receives of a queue with a Rate must not have an Attempt:
+	// Of these, zero is no limit. Receives of a queue with a rate must not have an Attempt:
 	// when a lease was given out first is known only without.
 	Rate        int64 // how many messages it gives out in a second
 	MaxInFlight int64 // how many are leased at a time
 	Retention   int64 // for how many milliseconds it keeps a message
+	// The same of each message group. Messages of none have no such limit.
+	GroupRate, GroupMaxInFlight int64
 }
 
 // mayHaveHappened reports whether the operation may have changed anything.

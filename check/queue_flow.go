@@ -5,47 +5,98 @@ import (
 	"slices"
 )
 
-// judgeRates finds queues that gave out more messages in some time than their rate allows.
-// A bucket that was full gives out a second's worth at once.
+// judgeRates finds queues that gave out more messages in some time than their rate allows,
+// all together or of one message group.
 func (v *queueView) judgeRates() {
-	for _, queue := range v.limited(func(r QueueRules) bool { return r.Rate > 0 }) {
-		rate := v.rules[queue].Rate
-		given := v.givenBy(queue)
-		slices.SortStableFunc(given, func(a, b *lease) int { return cmp.Compare(a.given.Earliest, b.given.Earliest) })
-		for i, first := range given {
-			from := first.given.Earliest
-			last := slices.Clone(given[i:])
-			slices.SortStableFunc(last, func(a, b *lease) int { return cmp.Compare(a.given.Latest, b.given.Latest) })
-			for n, l := range last { // n+1 messages were given out between from and then
-				until := l.given.Latest
-				if most := rate + rate*(until-from)/1000; int64(n+1) > most {
-					v.accuse("rate", l.message, "%s gave out %d messages within %s, and may give out %d a second: from %q on, %q the last", queue, n+1,
-						seconds(until-from), rate, first.message.body, l.message.body)
-					return
-				}
+	for _, queue := range v.limited(func(r QueueRules) bool { return r.Rate > 0 || r.GroupRate > 0 }) {
+		rules, given := v.rules[queue], v.givenBy(queue)
+		if rules.Rate > 0 && !v.keepsRate(queue, given, rules.Rate) {
+			return
+		}
+		for _, group := range groupsOf(given) {
+			if rules.GroupRate > 0 && !v.keepsRate(group.words(queue), group.leases, rules.GroupRate) {
+				return
 			}
 		}
 	}
 }
 
-// judgeInFlight finds receives after which more messages of a queue were leased than may
-// be. A lease counts as long as nobody may have ended it.
-func (v *queueView) judgeInFlight() {
-	for _, queue := range v.limited(func(r QueueRules) bool { return r.MaxInFlight > 0 }) {
-		most, given := v.rules[queue].MaxInFlight, v.givenBy(queue)
-		for _, l := range given {
-			leased := int64(0)
-			for _, other := range given {
-				if other.given == l.given || other.given.before(l.given) && other.isHeldAt(l.given) && !v.mayBeGone(queue, l.given) {
-					leased++
-				}
+// keepsRate says whether no more leases were given out in any time than a rate allows. A
+// bucket that was full gives out a second's worth at once.
+func (v *queueView) keepsRate(who string, given []*lease, rate int64) bool {
+	given = slices.Clone(given)
+	slices.SortStableFunc(given, func(a, b *lease) int { return cmp.Compare(a.given.Earliest, b.given.Earliest) })
+	for i, first := range given {
+		from := first.given.Earliest
+		last := slices.Clone(given[i:])
+		slices.SortStableFunc(last, func(a, b *lease) int { return cmp.Compare(a.given.Latest, b.given.Latest) })
+		for n, l := range last { // n+1 messages were given out between from and then
+			until := l.given.Latest
+			if most := rate + rate*(until-from)/1000; int64(n+1) > most {
+				v.accuse("rate", l.message, "%s gave out %d messages within %s, and may give out %d a second: from %q on, %q the last", who, n+1,
+					seconds(until-from), rate, first.message.body, l.message.body)
+				return false
 			}
-			if leased > most {
-				v.accuse("in flight", l.message, "%d messages of %s were leased, and %d may be, when %q was given out", leased, queue, most, l.message.body)
+		}
+	}
+	return true
+}
+
+// groupLeases are the leases of one message group.
+type groupLeases struct {
+	name   string
+	leases []*lease
+}
+
+func (g *groupLeases) words(queue string) string { return "message group " + g.name + " of " + queue }
+
+// groupsOf returns the leases by message group, without those of none.
+func groupsOf(given []*lease) (all []*groupLeases) {
+	for _, l := range given {
+		if l.Group == "" {
+			continue
+		}
+		i := slices.IndexFunc(all, func(g *groupLeases) bool { return g.name == l.Group })
+		if i < 0 {
+			i, all = len(all), append(all, &groupLeases{name: l.Group})
+		}
+		all[i].leases = append(all[i].leases, l)
+	}
+	return all
+}
+
+// judgeInFlight finds receives after which more messages of a queue, or of one message
+// group, were leased than may be.
+func (v *queueView) judgeInFlight() {
+	for _, queue := range v.limited(func(r QueueRules) bool { return r.MaxInFlight > 0 || r.GroupMaxInFlight > 0 }) {
+		rules, given := v.rules[queue], v.givenBy(queue)
+		if rules.MaxInFlight > 0 && !v.keepsCap(queue, queue, given, rules.MaxInFlight) {
+			return
+		}
+		for _, group := range groupsOf(given) {
+			if rules.GroupMaxInFlight > 0 && !v.keepsCap(queue, group.words(queue), group.leases, rules.GroupMaxInFlight) {
 				return
 			}
 		}
 	}
+}
+
+// keepsCap says whether no more leases of a queue were live at a time than may be. A lease
+// counts as long as nobody may have ended it.
+func (v *queueView) keepsCap(queue, who string, given []*lease, most int64) bool {
+	for _, l := range given {
+		leased := int64(0)
+		for _, other := range given {
+			if other.given == l.given || other.given.before(l.given) && other.isHeldAt(l.given) && !v.mayBeGone(queue, l.given) {
+				leased++
+			}
+		}
+		if leased > most {
+			v.accuse("in flight", l.message, "%d messages of %s were leased, and %d may be, when %q was given out", leased, who, most, l.message.body)
+			return false
+		}
+	}
+	return true
 }
 
 // isHeldAt reports whether a lease surely counted when an operation took effect.

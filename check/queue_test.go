@@ -50,6 +50,8 @@ func TestEachBrokenQueueRuleIsFound(t *testing.T) {
 		{"tally", []string{"tally: "}, 90},
 		{"rate", []string{"rate: "}, 50},
 		{"in flight", []string{"in flight: "}, 50},
+		{"group rate", []string{"rate: message group"}, 50},
+		{"group in flight", []string{"of message group"}, 50},
 		{"kept too long", []string{"retention: "}, 50},
 	}
 	for _, test := range tests {

@@ -29,8 +29,14 @@ type toyQueue struct {
 	messages []*toyMessage
 	seen     map[string]toySeen
 	next     uint64
-	leak     int64   // how wrong its count is
-	given    []int64 // when it gave out messages
+	leak     int64 // how wrong its count is
+	given    []toyGiven
+}
+
+// toyGiven is when a queue gave out a message of a group.
+type toyGiven struct {
+	at    int64
+	group string
 }
 
 type toySeen struct {
@@ -65,8 +71,9 @@ func newToyQueues(seed uint64, rule string) *toyQueues {
 		"a.fifo": {IsFIFO: true, Window: 300_000}, "b.fifo": {IsFIFO: true, Window: 300_000, DeadQueue: "d.fifo", MaxReceives: 3},
 		"d.fifo": {IsFIFO: true, Window: 300_000},
 	}
-	if slices.Contains([]string{"", "rate", "in flight", "kept too long"}, rule) { // else each of the others would be tried less often
+	if slices.Contains([]string{"", "rate", "in flight", "kept too long", "group rate", "group in flight"}, rule) { // else each of the others would be tried less often
 		t.rules["slow"], t.rules["few"], t.rules["short"] = QueueRules{Rate: 2}, QueueRules{MaxInFlight: 2}, QueueRules{Retention: 3000}
+		t.rules["fair"], t.rules["fair.fifo"] = QueueRules{GroupRate: 2}, QueueRules{IsFIFO: true, Window: 300_000, GroupMaxInFlight: 2}
 	}
 	for name, rules := range t.rules {
 		t.names = append(t.names, name)
@@ -123,7 +130,7 @@ func (t *toyQueues) drain() {
 				t.receive(c, name)
 				c.open(true)
 				if len(c.held) == before {
-					if t.rules[name].Rate == 0 || len(t.queues[name].messages) == 0 {
+					if t.rules[name].Rate+t.rules[name].GroupRate == 0 || len(t.queues[name].messages) == 0 {
 						break
 					}
 					t.now += 1000 // then it gives out more
@@ -233,6 +240,9 @@ func (t *toyQueues) send(c *toyWorker, name string) {
 			o.Group, o.Duplicate = fmt.Sprint("g", t.chance.IntN(2)), o.Body
 		} else if t.chance.IntN(3) == 0 {
 			o.Delay = t.chance.Int64N(4000)
+		}
+		if name == "fair" && t.chance.IntN(4) > 0 {
+			o.Group = fmt.Sprint("g", t.chance.IntN(2))
 		}
 		all = append(all, o)
 	}
@@ -384,7 +394,7 @@ func (t *toyQueues) received(o *QueueOperation) {
 		if q.rules.IsFIFO && !isFree && !isOpen {
 			blocked[m.Group] = true
 		}
-		if !isFree || len(o.Deliveries) == 3 || !t.mayGive(q) {
+		if !isFree || len(o.Deliveries) == 3 || !t.mayGive(q, m.Group) {
 			continue
 		}
 		if t.chance.IntN(4) == 0 && !q.rules.IsFIFO && o.Client != 99 {
@@ -413,38 +423,46 @@ func (t *toyQueues) received(o *QueueOperation) {
 			d.Sequence = 0
 		}
 		o.Deliveries = append(o.Deliveries, d)
-		q.given = append(q.given, t.now)
+		q.given = append(q.given, toyGiven{t.now, m.Group})
 		t.isBroken = t.isBroken || q.rules.Retention > 0 && m.SentAt+q.rules.Retention < t.now
 	}
 }
 
-// mayGive reports whether a queue may give out one more message now.
-func (t *toyQueues) mayGive(q *toyQueue) bool {
+// mayGive reports whether a queue may give out one more message of a group now.
+func (t *toyQueues) mayGive(q *toyQueue, group string) bool {
+	return t.keeps(q, "", q.rules.MaxInFlight, q.rules.Rate, "") &&
+		(group == "" || t.keeps(q, group, q.rules.GroupMaxInFlight, q.rules.GroupRate, "group "))
+}
+
+// keeps reports whether limits allow one more message of a group, or of all if that is
+// empty, or are to be broken.
+func (t *toyQueues) keeps(q *toyQueue, group string, most, rate int64, of string) bool {
+	isOf := func(other string) bool { return group == "" || group == other }
 	leased := int64(0)
 	for _, m := range q.messages {
-		if m.leased {
+		if m.leased && isOf(m.Group) {
 			leased++
 		}
 	}
 	since := func(millis int64) (n int64) {
-		for _, at := range q.given {
-			if at > t.now-millis {
+		for _, g := range q.given {
+			if g.at > t.now-millis && isOf(g.group) {
 				n++
 			}
 		}
 		return n
 	}
 	switch {
-	case q.rules.MaxInFlight > 0 && leased >= q.rules.MaxInFlight:
-		if !t.breaks("in flight") {
+	case most > 0 && leased >= most:
+		if !t.breaks(of + "in flight") {
 			return false
 		}
 		t.broke()
-	case q.rules.Rate > 0 && since(1000) >= q.rules.Rate:
-		if !t.breaks("rate") {
+	case rate > 0 && since(1000) >= rate:
+		if !t.breaks(of + "rate") {
 			return false
 		}
-		t.isBroken = t.isBroken || since(100) > q.rules.Rate
+		t.isBroken = t.isBroken || since(100) > rate
 	}
 	return true
 }

@@ -142,6 +142,10 @@ const jobGroups = 3
 func (c *client) newMessage(s simQueue) (check.QueueOperation, queue.SendEntry) {
 	o := check.QueueOperation{Kind: check.Send, Queue: s.name, Body: c.unique(), Delay: s.delay * 1000}
 	entry := queue.SendEntry{MessageBody: []byte(c.long(o.Body)), DelaySeconds: -1}
+	if s.hasGroups {
+		o.Group = "g" + strconv.Itoa(c.chance.IntN(jobGroups))
+		entry.MessageGroupID, entry.Priority = o.Group, int64(c.chance.IntN(10))
+	}
 	switch {
 	case s.rules.IsFIFO:
 		o.Group, o.Duplicate = "g"+strconv.Itoa(c.chance.IntN(jobGroups)), o.Body

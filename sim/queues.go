@@ -30,6 +30,9 @@ type simQueue struct {
 	pairs []queue.Pair
 	// isSlack says that workers hardly look at it, so that messages get old there.
 	isSlack bool
+	// hasGroups says that its messages are of message groups and of all priorities, though
+	// it is no FIFO queue.
+	hasGroups bool
 }
 
 // shortest is for how many seconds a queue keeps messages at least.
@@ -52,6 +55,8 @@ func newQueues(w *world) *queues {
 	q.add(simQueue{name: "plain", rules: plain})
 	q.add(simQueue{name: "strict", rules: check.QueueRules{IsStrict: true, MaxInFlight: 4}, pairs: []queue.Pair{{Name: "Fencing", Value: "strict"}, {Name: "MaxInFlight", Value: "4"}}})
 	q.add(simQueue{name: "slow", rules: check.QueueRules{Rate: 3}, pairs: []queue.Pair{{Name: "RateLimit", Value: "3"}}})
+	fair := check.QueueRules{GroupRate: 2, GroupMaxInFlight: 3}
+	q.add(simQueue{name: "fair", rules: fair, hasGroups: true, pairs: []queue.Pair{{Name: "GroupRateLimit", Value: "2"}, {Name: "GroupMaxInFlight", Value: "3"}}})
 	q.add(simQueue{name: "short", rules: check.QueueRules{Retention: shortest * 1000}, isSlack: true, pairs: []queue.Pair{{Name: "MessageRetentionPeriod", Value: strconv.Itoa(shortest)}}})
 	q.add(simQueue{name: "work", rules: check.QueueRules{DeadQueue: dead, MaxReceives: 2}})
 	q.add(simQueue{name: "late", rules: check.QueueRules{DeadQueue: deadHere, MaxReceives: 3}, delay: 2, pairs: []queue.Pair{{Name: "DelaySeconds", Value: "2"},
@@ -59,7 +64,10 @@ func newQueues(w *world) *queues {
 	q.add(simQueue{name: "a.fifo", rules: fifo, pairs: append(slices.Clone(isFIFO), queue.Pair{Name: "ContentBasedDeduplication", Value: "true"})})
 	partitions := queue.Pair{Name: "Partitions", Value: strconv.Itoa(w.plan.Groups)}
 	q.add(simQueue{name: "spread", rules: plain, pairs: []queue.Pair{partitions}})
-	q.add(simQueue{name: "spread.fifo", rules: fifo, pairs: append(slices.Clone(isFIFO), partitions, queue.Pair{Name: "DeduplicationScope", Value: "messageGroup"})})
+	capped := fifo
+	capped.GroupMaxInFlight = 3
+	q.add(simQueue{name: "spread.fifo", rules: capped, pairs: append(slices.Clone(isFIFO), partitions,
+		queue.Pair{Name: "DeduplicationScope", Value: "messageGroup"}, queue.Pair{Name: "GroupMaxInFlight", Value: "3"})})
 	fifo.DeadQueue, fifo.MaxReceives = deadFIFO, 2
 	q.add(simQueue{name: "b.fifo", rules: fifo, pairs: append(slices.Clone(isFIFO), queue.Pair{Name: "DeduplicationScope", Value: "messageGroup"})})
 	q.recorder = check.NewQueueRecorder(func() int64 { return int64(w.now) }, func() (earliest, latest int64) {
