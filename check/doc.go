@@ -11,7 +11,7 @@
 //	Session       session.go   did a client never see less than it had seen or changed before?
 //	Watches       watches.go   was no transaction carried out although a key that it watched had changed?
 //
-// Silence (silence.go) measures for how long there was no answer at all.
+// Silence (silence.go) measures for how long there was no answer: to one kind of question, and to anything.
 //
 // Queues have operations of their own (queue.go), a recorder (queue_recorder.go) and one
 // judge, Queues, which looks at one message after the other (queue_view.go):

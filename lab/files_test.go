@@ -145,7 +145,7 @@ func TestQuietIsMeasuredByNodeAndGroup(t *testing.T) {
 		keys[q.groupOf(fmt.Sprint(i))] = fmt.Sprint(i)
 	}
 	told := func(node, group int, outcome check.Outcome, begin, end int64) {
-		q.heard(node, check.Operation{Key: keys[group], Outcome: outcome}, at(begin), at(end))
+		q.heard(node, node, check.Operation{Key: keys[group], Outcome: outcome}, at(begin), at(end))
 	}
 	told(0, 0, check.Known, 1, 3)
 	told(0, 0, check.Unknown, 20, 25) // nobody asked from 3 to 20
@@ -156,7 +156,7 @@ func TestQuietIsMeasuredByNodeAndGroup(t *testing.T) {
 	told(0, 0, check.Unknown, 42, 44)
 	told(1, 1, check.Refused, 43, 44)
 	q.end(at(50))
-	if got := fmt.Sprint(q.longest, q.gap); got != "[11s 1s 1s 1s] 19s" {
+	if got := fmt.Sprint(q.longest, q.mute, q.gap); got != "[11s 1s 1s 1s] [7s 1s] 19s" {
 		t.Errorf("%s", got)
 	}
 }

@@ -123,6 +123,17 @@ func (l *Load) judgeSilence(r *Result, most time.Duration) {
 			r.late("%s %v for %v; %v is allowed", told, group, longest, most)
 		}
 	}
+	for node, longest := range q.mute {
+		longest = longest.Round(time.Millisecond)
+		who := "nobody"
+		if q.stays {
+			who = "no client of the node at " + l.options.Addresses[node]
+		}
+		r.note("%s was answered anything for %v at most", who, longest)
+		if longest > most {
+			r.late("%s was answered anything for %v; %v is allowed", who, longest, most)
+		}
+	}
 }
 
 // judgeTested asks whether what the plan is meant to show has happened.

@@ -155,7 +155,7 @@ func (l *Load) client(ctx context.Context, number int) {
 		wait = time.Duration(think.Least+c.upTo(think.Most-think.Least)) * time.Millisecond
 		begin := time.Now()
 		done := c.act()
-		l.quiet.heard(c.node, done, begin, time.Now())
+		l.quiet.heard(c.number, c.node, done, begin, time.Now())
 		if done.Outcome == check.Known {
 			continue
 		}

@@ -19,6 +19,7 @@ type quiet struct {
 	began   time.Time
 	silence check.Silence
 	longest []time.Duration // by node, or for all together, and group
+	mute    []time.Duration // by node, or for all together: without an answer to anything that was asked
 	last    time.Time       // when anybody answered anything
 	gap     time.Duration   // the longest time in which nobody answered anything
 }
@@ -26,7 +27,8 @@ type quiet struct {
 func newQuiet(o LoadOptions, now time.Time) *quiet {
 	q := &quiet{groups: max(o.Groups, 1), stays: o.Stays, began: now, last: now}
 	q.silence.Idle = cmp.Or(o.Silence, MaxSilence) / 2
-	q.longest = make([]time.Duration, q.groups*(1+q.place(max(len(o.Addresses), 1)-1)))
+	q.mute = make([]time.Duration, 1+q.place(max(len(o.Addresses), 1)-1))
+	q.longest = make([]time.Duration, q.groups*len(q.mute))
 	return q
 }
 
@@ -38,8 +40,8 @@ func (q *quiet) place(node int) int {
 	return 0
 }
 
-// heard notes what became of an operation.
-func (q *quiet) heard(node int, o check.Operation, begin, end time.Time) {
+// heard notes what became of an operation of a client, which has a number.
+func (q *quiet) heard(client, node int, o check.Operation, begin, end time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	isAnswered := o.Outcome == check.Known
@@ -54,9 +56,9 @@ func (q *quiet) heard(node int, o check.Operation, begin, end time.Time) {
 		return // a key that empties itself: no part of the history
 	}
 	asked := check.Asked{Who: q.place(node), Group: q.groupOf(o.Key), Need: need}
-	long, _ := q.silence.Heard(asked, isAnswered, begin.Sub(q.began), end.Sub(q.began))
+	ofKind, ofAll := q.silence.Heard(client, asked, isAnswered, begin.Sub(q.began), end.Sub(q.began))
 	i := asked.Who*q.groups + asked.Group
-	q.longest[i] = max(q.longest[i], long)
+	q.longest[i], q.mute[asked.Who] = max(q.longest[i], ofKind.Long), max(q.mute[asked.Who], ofAll.Long)
 }
 
 // groupOf returns the place of a key's group among those that own slots. A new fleet

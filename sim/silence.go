@@ -2,6 +2,7 @@ package sim
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -84,21 +85,27 @@ func (s *silence) heardOfQueue(c *client, o check.QueueOperation, begin time.Dur
 
 // take notes whether a group has answered what began at a time.
 func (s *silence) take(c *client, group flotilla.GroupID, need check.Need, isAnswered bool, begin time.Duration) {
+	ofKind, ofAll := s.heardOf.Heard(c.number, check.Asked{Who: s.who(c), Group: int(group), Need: need}, isAnswered, begin, s.w.now)
+	s.judge(c, ofKind, fmt.Sprintf("a %s that was asked of %v", need, group))
+	s.judge(c, ofAll, "anything at all")
+}
+
+// judge asks whether a time without an answer to something was too long.
+func (s *silence) judge(c *client, l check.Lull, what string) {
 	who := s.who(c)
-	long, since := s.heardOf.Heard(check.Asked{Who: who, Group: int(group), Need: need}, isAnswered, begin, s.w.now)
-	s.longest = max(s.longest, long)
-	if s.bound == 0 || long <= s.bound || s.told[who] {
+	s.longest = max(s.longest, l.Long)
+	if s.bound == 0 || l.Long <= s.bound || s.told[who] {
 		return
 	}
 	s.told[who] = true
-	from := (since - s.w.zero).Seconds()
+	from := (l.Since - s.w.zero).Seconds()
 	if who == everybody {
-		s.w.fault("clients starve: from %.3f s of the plan on, for %v, nobody was answered a %s that was asked of %v; the plan demands less than %v:\n%s",
-			from, long, need, group, s.bound, s.w.describe())
+		s.w.fault("clients starve: from %.3f s of the plan on, for %v, nobody was answered %s; the plan demands less than %v:\n%s",
+			from, l.Long, what, s.bound, s.w.describe())
 		return
 	}
-	s.w.fault("client %d starves: from %.3f s of the plan on, for %v, %v has answered no %s that it asked of %v, and must go on; %v is allowed:\n%s", c.number,
-		from, long, c.home.id, need, group, s.bound, s.w.describe())
+	s.w.fault("client %d starves: from %.3f s of the plan on, for %v, it was not answered %s by %v, which must go on; %v is allowed:\n%s", c.number,
+		from, l.Long, what, c.home.id, s.bound, s.w.describe())
 }
 
 // groupOf returns the group that a key belongs to. A new cluster has dealt the slots out
