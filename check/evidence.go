@@ -64,22 +64,35 @@ func (t *timeline) registerEvidence(r event) (ways []evidence, reason string) {
 	return ways, ""
 }
 
+// adds returns by how much a change makes a counter higher, or a list longer; false if it does anything else.
+func (e event) adds() (number int64, ok bool) {
+	switch e.Kind {
+	case Add:
+		return e.Number, true
+	case PushLeft, PushRight:
+		return 1, true
+	}
+	return 0, false
+}
+
 // counterEvidence: the total is that of some known addition, or nothing, and
 // some of those with unknown outcome. Only where the counter never goes down,
-// each known addition was there if its total is not above what was read.
+// each known addition was there if its total is not above what was read. So it is with the length of
+// a list that is only pushed to.
 func (t *timeline) counterEvidence(r event) (ways []evidence, reason string) {
 	isGrowing := true
 	bases := []int64{0}
 	var low, high int64 // what the unknown ones may have added
 	for _, c := range t.changes {
-		isGrowing = isGrowing && c.Kind == Add && c.Number > 0
-		if c.Begin > r.End || c.Kind != Add {
+		number, isAdded := c.adds()
+		isGrowing = isGrowing && number > 0
+		if c.Begin > r.End || !isAdded {
 			continue
 		}
 		if c.Outcome == Known {
 			bases = append(bases, c.Total)
 		} else {
-			low, high = low+min(c.Number, 0), high+max(c.Number, 0)
+			low, high = low+min(number, 0), high+max(number, 0)
 		}
 	}
 	isPossible := slices.ContainsFunc(bases, func(base int64) bool {
@@ -92,12 +105,13 @@ func (t *timeline) counterEvidence(r event) (ways []evidence, reason string) {
 		case c.Total <= r.Total:
 			way.has = append(way.has, i)
 		default:
+			number, _ := c.adds()
 			way.lacks = append(way.lacks, i)
-			isPossible = isPossible && r.Total <= c.Total-c.Number
+			isPossible = isPossible && r.Total <= c.Total-number
 		}
 	}
 	if !isPossible {
-		return nil, fmt.Sprintf("the count was never %d", r.Total)
+		return nil, fmt.Sprintf("the %s was never %d", r.Kind, r.Total)
 	}
 	return []evidence{way}, ""
 }
@@ -191,10 +205,13 @@ func (t *timeline) takenUntil(until int64) func(value string) bool {
 }
 
 // lengthEvidence: a list is not longer than what may have been pushed, and not shorter than
-// nothing. How old a length is can not be told where elements are taken out as well.
+// nothing. How old a length is can not be told where elements are taken out as well; where none
+// are, it counts the pushes.
 func (t *timeline) lengthEvidence(r event) (ways []evidence, reason string) {
 	var pushes int64
+	isGrowing := true
 	for _, c := range t.changes {
+		isGrowing = isGrowing && c.stores()
 		if c.stores() && c.Begin <= r.End {
 			pushes++
 		}
@@ -204,6 +221,9 @@ func (t *timeline) lengthEvidence(r event) (ways []evidence, reason string) {
 	}
 	if r.Total > pushes {
 		return nil, fmt.Sprintf("only %d pushes had been asked for", pushes)
+	}
+	if isGrowing {
+		return t.counterEvidence(r)
 	}
 	return []evidence{{}}, ""
 }

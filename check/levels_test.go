@@ -93,6 +93,7 @@ func TestBoundedReadsAreNoOlderThanTheirBound(t *testing.T) {
 		{"two at once, and the other was read", []Operation{a, known(3, 1, 2, write("c")), known(3, 3, 4, read("c")), late(bounded(long, read("a")))}, "older than its bound"},
 		{"written twice", []Operation{a, b, known(3, 5, 6, write("a")), late(bounded(long, read("a")))}, ""},
 		{"an old count", []Operation{known(1, 1, 2, add(1, 1)), known(1, 3, 4, add(1, 2)), late(bounded(long, count(1)))}, "added 1 and got 2"},
+		{"an old length", []Operation{known(1, 1, 2, push(true, "a", 1)), late(bounded(long, Operation{Kind: Length}))}, `pushed right "a"`},
 		{"an old set", []Operation{known(1, 1, 2, insert("a")), late(bounded(long, members()))}, `inserted "a"`},
 		{"a member that is long gone", []Operation{known(1, 1, 2, insert("a")), known(1, 3, 4, remove("a")), late(bounded(long, members("a")))}, `removed "a"`},
 		{"an old list", []Operation{known(1, 1, 2, push(true, "a", 1)), late(bounded(long, elements()))}, `pushed right "a"`},
@@ -106,7 +107,14 @@ func TestBoundedReadsAreNoOlderThanTheirBound(t *testing.T) {
 func TestSessionsDoNotGoBack(t *testing.T) {
 	session := func(o Operation) Operation { return at(LevelSession, o) }
 	a, b := known(1, 1, 2, write("a")), known(1, 3, 4, write("b"))
+	pa, pb := known(1, 1, 2, push(true, "a", 1)), known(1, 3, 4, push(false, "b", 2))
+	length := func(total int64) Operation { return session(Operation{Kind: Length, Total: total}) }
 	judgeLevels(t, Session, []levelTest{
+		{"an old length for a new session", []Operation{pa, pb, known(2, 9, 10, length(0)), known(2, 11, 12, length(2))}, ""},
+		{"a length that goes back", []Operation{pa, pb, known(2, 9, 10, length(2)), known(2, 11, 12, length(0))}, "the session went back"},
+		{"a length without the own push", []Operation{pa, pb, known(1, 9, 10, length(1))}, "the session went back"},
+		{"a length that goes back, and an element that was taken out", []Operation{pa, pb, known(3, 5, 6, pop(PopLeft, "b")), known(2, 9, 10, length(2)), known(2, 11, 12, length(0))}, ""},
+		{"a length with a push of unknown outcome", []Operation{pa, with(Unknown, known(3, 3, 4, push(true, "c", 0))), known(2, 9, 10, length(2)), known(2, 11, 12, length(2))}, ""},
 		{"an old value for a new session", []Operation{a, b, known(2, 9, 10, session(read("a")))}, ""},
 		{"own write", []Operation{a, b, known(1, 9, 10, session(read("b")))}, ""},
 		{"not the own write", []Operation{a, b, known(1, 9, 10, session(read("a")))}, `it does not show that client 1 wrote "b"`},
