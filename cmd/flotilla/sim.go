@@ -135,6 +135,9 @@ func (a *app) sim(ctx context.Context, o simOptions) error {
 	if o.minutes <= 0 || o.minutes > 24*60 || o.seeds == 0 || o.workers < 1 {
 		return usageError{errors.New("--minutes must be between 0 and 1440, --seeds and --workers at least 1")}
 	}
+	if o.first > maxSeed || o.seeds-1 > maxSeed-o.first {
+		return usageError{fmt.Errorf("--first=%d --seeds=%d: the last seed that there is is %d", o.first, o.seeds, uint64(maxSeed))}
+	}
 	if err := checkLifeLimit(o.lifeLimit); err != nil {
 		return usageError{err}
 	}
@@ -177,6 +180,9 @@ func (a *app) sim(ctx context.Context, o simOptions) error {
 	}
 	return err
 }
+
+// maxSeed is the last seed: those after it, which workers count on to, are numbers still.
+const maxSeed = 1<<63 - 1
 
 // length is how long each random plan is.
 func (o simOptions) length() time.Duration { return time.Duration(o.minutes * float64(time.Minute)) }

@@ -78,7 +78,7 @@ func simPlan(name, disk string) (*scenario.Plan, error) {
 	if err == nil {
 		err = sim.Executor(sim.Tier(disk)).CanPlayText(plan, text)
 		if other := otherDisk(disk); err != nil && sim.Executor(other).CanPlay(plan) == nil {
-			err = fmt.Errorf("%w\nwith --disk %s it is possible", err, other)
+			err = fmt.Errorf("play it with --disk %s: with --disk %s it can not be done\n%w", other, disk, err)
 		}
 	}
 	if err != nil {
