@@ -1,6 +1,8 @@
 package lab
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -60,7 +62,9 @@ const (
 // arm has a node end itself at a moment of its writes: package lab/moment does that in
 // the node, and asks the disk to forget first if the step says so.
 func (r *run) arm(node flotilla.NodeID, s scenario.Step) {
-	a := armed{order: supervisor.Order{Moment: string(s.Boundary)}, cuts: s.Loss != scenario.LoseNothing && len(r.losing([]flotilla.NodeID{node})) > 0}
+	r.arms++ // no proof is taken for that of an earlier moment
+	proof := filepath.Join(r.fleet.folder(node), fmt.Sprintf("moment-%d", r.arms))
+	a := armed{order: supervisor.Order{Moment: string(s.Boundary), Proof: proof}, cuts: s.Loss != scenario.LoseNothing && len(r.losing([]flotilla.NodeID{node})) > 0}
 	if a.cuts {
 		var torn *uint64
 		if s.Loss == scenario.LoseSome {
@@ -78,13 +82,19 @@ func (r *run) tellMoment(node flotilla.NodeID, a armed) armed {
 	a.deaths = state.Deaths
 	if state.Phase == supervisor.Running {
 		_, err := r.fleet.do(supervisor.Request{Verb: supervisor.Crash, Nodes: []flotilla.NodeID{node}, Order: a.order}, linksWait)
-		a.isTold = err == nil || r.fleet.state(node).Deaths > a.deaths // it had its moment before it could answer
+		a.isTold = err == nil || r.hadMoment(node, a) // before it could answer
 	}
 	return a
 }
 
+// hadMoment reports whether a node ended, and at its moment: it has left proof.
+func (r *run) hadMoment(node flotilla.NodeID, a armed) bool {
+	_, err := os.Stat(a.order.Proof)
+	return err == nil && r.fleet.state(node).Deaths > a.deaths
+}
+
 // crashed looks which nodes had their moment. They are kept down until their time is
-// over.
+// over. One that ended in another way does not wait any more, as its next process does not.
 func (r *run) crashed() (found bool, err error) {
 	for _, node := range r.fleet.nodes() {
 		a, isArmed := r.armed[node]
@@ -93,6 +103,11 @@ func (r *run) crashed() (found bool, err error) {
 			r.armed[node] = a
 		}
 		if !isArmed || !a.isTold || r.fleet.state(node).Deaths == a.deaths {
+			continue
+		}
+		if !r.hadMoment(node, a) {
+			r.log("%v ended, and not at its moment", node)
+			r.forgive(node)
 			continue
 		}
 		r.log("%v had its moment", node)
@@ -124,13 +139,17 @@ func (r *run) disarm(nodes ...flotilla.NodeID) {
 	}
 }
 
-// forgive ends the wait for a node's moment.
+// forgive ends the wait for a node's moment. Only the end that this brought is excused.
 func (r *run) forgive(node flotilla.NodeID) {
 	a := r.armed[node]
 	delete(r.armed, node)
-	r.excused[node] += r.fleet.state(node).Deaths - a.deaths
+	hadMoment := r.hadMoment(node, a)
+	if hadMoment {
+		r.excused[node]++
+		r.fullSince[node]++ // it is not one that a full disk excuses, too
+	}
 	if a.cuts {
-		if r.fleet.state(node).Deaths > a.deaths {
+		if hadMoment {
 			r.exposure(node).hasLost = true
 		}
 		r.fleet.disks.mounted[node].Forgive()

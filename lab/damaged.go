@@ -47,10 +47,10 @@ func (r *run) toll(node flotilla.NodeID) toll {
 	all := r.fleet.state(node).Deaths
 	t := toll{deaths: all - r.excused[node]}
 	// Those that will be excused for another reason, once that is over:
-	if a, isArmed := r.armed[node]; isArmed && a.isTold {
-		t.deaths -= all - a.deaths
-	} else if r.conditions[node].IsFull {
+	if r.conditions[node].IsFull {
 		t.deaths -= all - r.fullSince[node]
+	} else if a, isArmed := r.armed[node]; isArmed && r.hadMoment(node, a) {
+		t.deaths--
 	}
 	if aside, err := filepath.Glob(filepath.Join(r.fleet.folder(node), dataDir, "quarantine-*")); err == nil {
 		t.asides = len(aside)

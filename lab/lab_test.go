@@ -359,24 +359,10 @@ at 500ms restart n3
 at 1s pause n2
 at 1100ms flip a bit in tail of n2
 at 1500ms resume n2`))
-	// abort ends n2's process as an assertion does, and waits for the next one, which answers.
-	abort := func() {
-		var before supervisor.MemberState
-		labtest.Eventually(t, 30*time.Second, "n2 to be aborted", func() bool {
-			state, answers := stateOf(t, p, 2)
-			before = state
-			process, err := os.FindProcess(state.PID)
-			return answers && err == nil && process.Signal(syscall.SIGQUIT) == nil
-		}, p.Out.String)
-		labtest.Eventually(t, 30*time.Second, "n2 to be there again", func() bool {
-			state, answers := stateOf(t, p, 2)
-			return state.Starts > before.Starts && answers
-		}, p.Out.String)
-	}
 	labtest.Eventually(t, 60*time.Second, "the damage", func() bool { return strings.Contains(p.Out.String(), " s  resume n2") }, p.Out.String)
-	abort()
+	abort(t, p, 2)
 	labtest.Eventually(t, 30*time.Second, "the run to see n2 again", func() bool { return strings.Contains(p.Out.String(), "n2: over its damage") }, p.Out.String)
-	abort()
+	abort(t, p, 2)
 	<-p.Ended
 	out := p.Out.String()
 	for _, words := range []string{"BROKEN: 1 promise", "n2 ended 1 time by itself", "n2 died 1 time and was excused: its disk had been damaged"} {
@@ -384,6 +370,45 @@ at 1500ms resume n2`))
 			t.Errorf("nothing says %q:\n%s", words, out)
 		}
 	}
+}
+
+// TestOnlyItsMomentIsForgiven: a node that waits for a moment, and ends in another way, has not had
+// it, and is to blame.
+func TestOnlyItsMomentIsForgiven(t *testing.T) {
+	t.Parallel()
+	p := begin(t, labtest.Program(t), parse(t, `name unforgiven
+demand moments
+for 8s
+load set 50% get 50%
+at 500ms crash n1 before install for 20ms`))
+	labtest.Eventually(t, 60*time.Second, "n1 to wait for its moment", func() bool { return strings.Contains(p.Out.String(), " s  crash n1 before install") }, p.Out.String)
+	abort(t, p, 1)
+	<-p.Ended
+	out := p.Out.String()
+	for _, words := range []string{"BROKEN: 2 promises", "n1 ended 1 time by itself", "the moment of `at 500ms crash n1 before install for 20ms` never came"} {
+		if !strings.Contains(out, words) {
+			t.Errorf("nothing says %q:\n%s", words, out)
+		}
+	}
+	if strings.Contains(out, "had its moment") {
+		t.Errorf("the end of another kind is taken for it:\n%s", out)
+	}
+}
+
+// abort ends a node's process as an assertion does, and waits for the next one, which answers.
+func abort(t *testing.T, p *played, node flotilla.NodeID) {
+	t.Helper()
+	var before supervisor.MemberState
+	labtest.Eventually(t, 30*time.Second, node.String()+" to be aborted", func() bool {
+		state, answers := stateOf(t, p, node)
+		before = state
+		process, err := os.FindProcess(state.PID)
+		return answers && err == nil && process.Signal(syscall.SIGQUIT) == nil
+	}, p.Out.String)
+	labtest.Eventually(t, 30*time.Second, node.String()+" to be there again", func() bool {
+		state, answers := stateOf(t, p, node)
+		return state.Starts > before.Starts && answers
+	}, p.Out.String)
 }
 
 // stateOf returns where a node of a run is in its life, and whether its process answers.

@@ -28,6 +28,7 @@ type run struct {
 	chance     *rand.Rand // for bits
 	ways       []supervisor.Way
 	armed      map[flotilla.NodeID]armed              // nodes that wait for a moment to crash at
+	arms       int                                    // how often a node was told of a moment
 	terms      map[flotilla.GroupID]uint64            // of groups, before the clients began
 	elections  int                                    // until they ended
 	uncounted  string                                 // why elections were not

@@ -20,6 +20,9 @@ type Order struct {
 	Group  flotilla.GroupID `json:"group"`            // Transfer
 	To     flotilla.NodeID  `json:"to,omitempty"`     // Transfer; 0 means to whom it likes
 	Moment string           `json:"moment,omitempty"` // Crash, in the words of package scenario; empty: none any more
+	// Proof is a file that the node makes when the moment has come. One that ends without it
+	// ended for another reason.
+	Proof string `json:"proof,omitempty"`
 	// Touch is a file that the node looks for right before it crashes. A disk of
 	// lab/powercut forgets then.
 	Touch string `json:"touch,omitempty"`

@@ -9,6 +9,7 @@ import (
 
 	"flotilla"
 	"flotilla/console"
+	"flotilla/lab/moment"
 	"flotilla/scenario"
 	"flotilla/supervisor"
 	"flotilla/transport"
@@ -136,7 +137,7 @@ func (n *node) order(body []byte) error {
 	case supervisor.Transfer:
 		return n.server.Transfer(order.Group, order.To)
 	case supervisor.Crash:
-		return n.trap.Set(scenario.Boundary(order.Moment), order.Touch)
+		return n.trap.Set(scenario.Boundary(order.Moment), moment.Last{Proof: order.Proof, Touch: order.Touch})
 	}
 	return fmt.Errorf("a node can not %q: it knows transfer and crash", order.Verb)
 }

@@ -8,6 +8,8 @@
 //	cluster.Node ──▶ disk ──▶ consensus.Disk        before and after: append, vote, install
 //	             ──▶ transport ──▶ cluster.Transport  before and after: reply
 //
+// The process leaves proof that it ended here, for whoever must tell that from a fault.
+//
 // A trap that is not armed costs a look at one number for each write and each frame, so
 // that every node of a fleet has one.
 //

@@ -52,9 +52,9 @@ func TestTheProcessEndsAtItsMoment(t *testing.T) {
 		"":                     life,
 	} {
 		r := &recorded{}
-		trap := &Trap{End: func(touch string) { panic(ended(touch)) }}
+		trap := &Trap{End: func(last Last) { panic(ended(last.Touch)) }}
 		d, over := Around(trap, r, r)
-		if err := trap.Set(moment, "here"); err != nil && moment != "" {
+		if err := trap.Set(moment, Last{Touch: "here"}); err != nil && moment != "" {
 			t.Fatal(err)
 		}
 		touched := func() (touched ended) {
@@ -75,7 +75,7 @@ func TestTheProcessEndsAtItsMoment(t *testing.T) {
 			}
 			return ""
 		}()
-		if err := trap.Set("", ""); err == nil {
+		if err := trap.Set("", Last{}); err == nil {
 			t.Errorf("%q: the trap still waits, though its moment came", moment)
 		}
 		if got := strings.Join(r.did, " "); got != want || (touched == "here") != (moment != "") {
@@ -86,7 +86,7 @@ func TestTheProcessEndsAtItsMoment(t *testing.T) {
 
 func TestOnlyWhatPassesHere(t *testing.T) {
 	trap := &Trap{}
-	if err := trap.Set(scenario.BetweenInstall, ""); err == nil || !strings.Contains(err.Error(), "before append") {
+	if err := trap.Set(scenario.BetweenInstall, Last{}); err == nil || !strings.Contains(err.Error(), "before append") {
 		t.Errorf("the middle of an install is waited for: %v", err)
 	}
 	for _, m := range []scenario.Boundary{scenario.BeforeFlush, scenario.AfterFlush, scenario.BetweenInstall} {
@@ -99,7 +99,7 @@ func TestOnlyWhatPassesHere(t *testing.T) {
 // TestACommitIndexIsNoVote: it is in the same HardState.
 func TestACommitIndexIsNoVote(t *testing.T) {
 	r := &recorded{}
-	trap := &Trap{End: func(string) { t.Error("a commit index is taken for a vote") }}
+	trap := &Trap{End: func(Last) { t.Error("a commit index is taken for a vote") }}
 	d, _ := Around(trap, r, r)
 	voted := &raftpb.HardState{Term: new(uint64(2)), Vote: new(uint64(3))}
 	committed := &raftpb.HardState{Term: new(uint64(2)), Vote: new(uint64(3)), Commit: new(uint64(9))}
@@ -107,7 +107,7 @@ func TestACommitIndexIsNoVote(t *testing.T) {
 		if err := d.Append([]consensus.Write{{Group: 1, HardState: hard}}); err != nil {
 			t.Fatal(err)
 		}
-		if err := trap.Set(scenario.BeforeVote, ""); err != nil {
+		if err := trap.Set(scenario.BeforeVote, Last{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -19,21 +19,28 @@ func Moments() []scenario.Boundary {
 
 // Trap waits for one moment of a node's writes and ends the process there.
 type Trap struct {
-	// End ends the process and does not return. touch is what Set was given.
-	End   func(touch string)
+	// End ends the process and does not return. It is given what Set was.
+	End   func(Last)
 	armed atomic.Pointer[armed]
+}
+
+// Last is what is done right before the end, in this order. An empty field: nothing.
+type Last struct {
+	// Proof is a file to make: a process that left none ended for another reason.
+	Proof string
+	// Touch is a file to look for, which is how a disk of lab/powercut is told to forget.
+	Touch string
 }
 
 type armed struct {
 	moment scenario.Boundary
-	touch  string
+	last   Last
 }
 
 // Set has the trap wait for the next such moment, and no longer for another. An empty
 // one disarms it, and is refused if the trap does not wait any more: the moment has
-// come, and the process is about to end. touch is a file that End looks for first, which is how a disk of
-// lab/powercut is told to forget; empty: none.
-func (t *Trap) Set(moment scenario.Boundary, touch string) error {
+// come, and the process is about to end.
+func (t *Trap) Set(moment scenario.Boundary, last Last) error {
 	if moment == "" {
 		if t.armed.Swap(nil) == nil {
 			return errors.New("no moment is waited for: it has come, or was never asked for")
@@ -47,7 +54,7 @@ func (t *Trap) Set(moment scenario.Boundary, touch string) error {
 		}
 		return fmt.Errorf("no process can be ended %s: it is one of %s", moment, strings.Join(all, ", "))
 	}
-	t.armed.Store(&armed{moment, touch})
+	t.armed.Store(&armed{moment, last})
 	return nil
 }
 
@@ -60,14 +67,17 @@ func (t *Trap) isSetFor(moments ...scenario.Boundary) bool {
 // pass ends the process if the trap waits for this moment.
 func (t *Trap) pass(moment scenario.Boundary) {
 	if a := t.armed.Load(); a != nil && a.moment == moment && t.armed.CompareAndSwap(a, nil) {
-		t.End(a.touch)
+		t.End(a.last)
 	}
 }
 
 // Kill is the End of a real process: as kill -9.
-func Kill(touch string) {
-	if touch != "" {
-		_, _ = os.Stat(touch) // that it was asked for is all that counts
+func Kill(last Last) {
+	if last.Proof != "" {
+		_ = os.WriteFile(last.Proof, nil, 0o600) // without it the end is taken for a fault, which shows
+	}
+	if last.Touch != "" {
+		_, _ = os.Stat(last.Touch) // that it was asked for is all that counts
 	}
 	if self, err := os.FindProcess(os.Getpid()); err == nil {
 		_ = self.Kill()
