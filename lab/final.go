@@ -167,9 +167,9 @@ func (l *Load) Same(node flotilla.NodeID, address string, final map[string]check
 }
 
 // Overdue waits for all keys that empty themselves, and says which are still there when
-// patience ends: they were given a second at most.
-func (l *Load) Overdue(address string, patience time.Duration) (faults []string) {
-	var mu sync.Mutex // guards faults
+// patience ends: they were given a second at most. Of those in unread nobody answered then.
+func (l *Load) Overdue(address string, patience time.Duration) (faults, unread []string) {
+	var mu sync.Mutex // guards faults and unread
 	keys := slices.DeleteFunc(keysOf(l.Recorder.History()), func(key string) bool { return !strings.HasPrefix(key, passing+":") })
 	deadline := time.Now().Add(patience)
 	l.overKeys(keys, address, func(k *link, key string) {
@@ -183,9 +183,12 @@ func (l *Load) Overdue(address string, patience time.Duration) (faults []string)
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if len(faults) < maxToldKeys {
-			faults = append(faults, fmt.Sprintf("key %q should have expired: %d there, %v", key, n, err))
+		switch {
+		case err != nil && len(unread) < maxToldKeys:
+			unread = append(unread, fmt.Sprintf("key %q should have expired, and can not be read: %v", key, err))
+		case err == nil && len(faults) < maxToldKeys:
+			faults = append(faults, fmt.Sprintf("key %q should have expired: %d there", key, n))
 		}
 	})
-	return faults
+	return faults, unread
 }

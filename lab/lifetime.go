@@ -35,7 +35,8 @@ func (r *run) letExpire(result *Result, address string) {
 		}
 		result.note("all clocks were set %v ahead in the end, as far as any had been: what empties itself had to be gone then", time.Duration(offset)*time.Millisecond)
 	}
-	result.Faults = append(result.Faults, r.load.Overdue(address, patience)...)
+	faults, unread := r.load.Overdue(address, patience)
+	result.Faults, result.Late = append(result.Faults, faults...), append(result.Late, unread...)
 }
 
 // What lives for how long in a calm fleet whose clocks show the same: while trouble goes on
