@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"flotilla/lab"
 	"flotilla/scenario"
@@ -177,11 +179,25 @@ func (o *labOptions) add(cmd *cobra.Command) {
 }
 
 // again is what a command line must have, too, to play the same again.
-func (o *labOptions) again() string {
-	if o.powerCuts {
-		return " --power-cuts"
+func (o *labOptions) again() (flags string) {
+	if o.portOffset != 0 {
+		flags = fmt.Sprintf(" --port-offset %d", o.portOffset)
 	}
-	return ""
+	if o.powerCuts {
+		flags += " --power-cuts"
+	}
+	return flags
+}
+
+// quoted returns a word as a shell wants it.
+func quoted(word string) string {
+	isPlain := func(r rune) bool {
+		return strings.ContainsRune("-_./:,+@%", r) || unicode.IsLetter(r) || unicode.IsDigit(r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !isPlain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // planText returns the text of a file, or of a plan that comes with the program.

@@ -32,7 +32,7 @@ type labPlan struct {
 
 // named is a plan that `flotilla lab run` plays.
 func (o *labOptions) named(name string, plan *scenario.Plan) labPlan {
-	return labPlan{plan, o.seed, fmt.Sprintf("flotilla lab run %s --seed %d", name, o.seed) + o.again()}
+	return labPlan{plan, o.seed, fmt.Sprintf("flotilla lab run %s --seed %d", quoted(name), o.seed) + o.again()}
 }
 
 // drawn is a plan that `flotilla lab random` plays.
