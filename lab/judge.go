@@ -8,6 +8,7 @@ import (
 
 	"flotilla"
 	"flotilla/check"
+	"flotilla/scenario"
 )
 
 // MaxSilence is for how long a node that must go on may answer nothing about a group, unless
@@ -139,7 +140,7 @@ func (l *Load) judgeSilence(r *Result, most time.Duration) {
 // judgeTested asks whether what the plan is meant to show has happened.
 func (r *run) judgeTested(result *Result) {
 	a, d := r.player.Account(), r.plan.Demand
-	a.Elections = r.elections
+	a.Effects = r.effects.counted
 	for _, o := range result.History {
 		if o.Outcome == check.Known {
 			a.Operations++
@@ -148,12 +149,12 @@ func (r *run) judgeTested(result *Result) {
 	for _, fault := range a.Untested(d) {
 		result.fault("%s", fault)
 	}
-	switch few, many := d.TooFewElections(a.Elections), d.TooManyElections(a.Elections); {
-	case r.uncounted != "" && (d.LeastElections > 0 || d.HasMost):
-		result.late("elections could not be counted: %s", r.uncounted)
-	case few != "":
-		result.fault("%s", few)
-	case many != "":
+	for _, text := range d.Uncounted(a.Effects) {
+		result.note("%s", text)
+	}
+	if why := r.effects.uncounted; why != "" && (d.Least[scenario.Elections] > 0 || d.Least[scenario.NewCopies] > 0 || d.HasMost) {
+		result.late("elections and new copies could not be counted: %s", why)
+	} else if many := d.TooManyElections(a.Effects[scenario.Elections]); many != "" {
 		result.late("%s", many) // on a machine that is too slow, leaders seem to be gone
 	}
 	for line := range strings.Lines(a.String()) {

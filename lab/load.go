@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"flotilla"
 	"flotilla/check"
 	"flotilla/scenario"
 
@@ -54,6 +55,7 @@ type Load struct {
 	quiet    *quiet
 	clocks   clocks          // how wrong they may have been
 	counts   [3]atomic.Int64 // by place in outcomes
+	refusals atomic.Int64    // for want of room or of a majority
 
 	hasPassing bool // some keys empty themselves
 
@@ -174,6 +176,9 @@ func (l *Load) Do(o check.Operation, ask func(*check.Operation) error) check.Ope
 		err := ask(o)
 		outcome, isOdd := OutcomeOf(err)
 		o.Outcome = outcome
+		if isRefusal(err) {
+			l.refusals.Add(1)
+		}
 		if isOdd {
 			l.mu.Lock()
 			l.odd = append(l.odd, fmt.Sprintf("%s %s: %v", o.Kind, o.Key, err))
@@ -205,6 +210,13 @@ var errBeforeSending = errors.New("failed before anything was asked for")
 
 // refusals are the words with which the door says that a command did not happen.
 var refusals = []string{"CLUSTERDOWN", "TRYAGAIN", "OOM", "EXECABORT", "LOADING"}
+
+// isRefusal reports whether a node has said that nothing was done, because there is no room or
+// no majority.
+func isRefusal(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply) && (strings.HasPrefix(err.Error(), "OOM ") || strings.Contains(err.Error(), string(flotilla.NoQuorum)))
+}
 
 // OutcomeOf says what a client knows after an error, and whether it is odd.
 func OutcomeOf(err error) (outcome check.Outcome, isOdd bool) {

@@ -29,9 +29,7 @@ type run struct {
 	ways       []supervisor.Way
 	armed      map[flotilla.NodeID]armed              // nodes that wait for a moment to crash at
 	arms       int                                    // how often a node was told of a moment
-	terms      map[flotilla.GroupID]uint64            // of groups, before the clients began
-	elections  int                                    // until they ended
-	uncounted  string                                 // why elections were not
+	effects    effects                                // of the trouble
 	conditions map[flotilla.NodeID]scenario.Condition // of disks and clocks
 	fullSince  map[flotilla.NodeID]int                // deaths of nodes when their disks became full
 	fullDeaths int                                    // of nodes while their disks were full
@@ -55,7 +53,6 @@ func newRun(l *Lab, f *fleet) *run {
 		damaged: map[flotilla.NodeID]*damaged{}, pardoned: map[flotilla.NodeID]toll{}, exposed: map[flotilla.NodeID]*exposed{}, excused: map[flotilla.NodeID]int{},
 		armed: map[flotilla.NodeID]armed{}, conditions: map[flotilla.NodeID]scenario.Condition{}, fullSince: map[flotilla.NodeID]int{},
 	}
-	r.countElections()
 	// In liveness mode each client demands of its node that it goes on.
 	isLiveness := l.Plan.Mode == scenario.Liveness
 	r.load = StartLoad(LoadOptions{
@@ -78,33 +75,6 @@ func maxSilence(p *scenario.Plan) time.Duration {
 		return MaxSilence
 	}
 	return 0
-}
-
-// countElections asks all nodes for their groups' terms: before the clients begin, and when
-// they have ended.
-func (r *run) countElections() {
-	newest := map[flotilla.GroupID]uint64{}
-	for _, a := range supervisor.Survey(context.Background(), r.fleet.Plan.Nodes) {
-		if a.Status == nil {
-			continue
-		}
-		for _, g := range a.Status.Groups {
-			newest[g.Group] = max(newest[g.Group], g.Term)
-		}
-	}
-	if r.terms == nil {
-		r.terms = newest
-		return
-	}
-	for group := range flotilla.GroupID(r.plan.Groups + 1) {
-		before, wasKnown := r.terms[group]
-		now, isKnown := newest[group]
-		if !wasKnown || !isKnown {
-			r.uncounted = fmt.Sprintf("no node told the term of %v", group)
-			continue
-		}
-		r.elections += int(max(now, before) - before)
-	}
 }
 
 // drift returns how far two clocks may run apart in a plan, in millionths.
@@ -137,12 +107,13 @@ func (r *run) play(ctx context.Context) error {
 			isOver = true
 			r.load.Stop()
 			r.log("the clients have ended: %s", r.load.Counts())
-			r.countElections()
+			r.countEffects()
 		}
 		now := r.now()
 		if !isOver {
 			now = min(now, r.plan.Duration-1) // however late we are, the clients end before the final steps
 		}
+		r.watchEffects()
 		for _, order := range r.player.Play(now, r.roles) {
 			r.log("%v", order)
 			if err := r.carryOut(order); err != nil {

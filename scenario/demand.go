@@ -16,39 +16,72 @@ type Demand struct {
 	// Silence is for how long a group may leave one kind of operation without an answer,
 	// as check.Silence measures it; zero: as long as the mode allows.
 	Silence flotilla.Millis
-	// LeastElections and MostElections bound how often groups come to a new term, all of them
-	// together, until the clients end. MostElections counts with HasMost only.
-	LeastElections, MostElections int
-	HasMost                       bool
+	// Least is how much there must be of each effect.
+	Least Effects
+	// MostElections bounds elections; it counts with HasMost only.
+	MostElections int
+	HasMost       bool
 }
 
-const demandForm = "demand [moments] [silence below T] [elections at least N] [elections at most N]"
+const demandForm = "demand [moments] [silence below T] [EFFECT at least N] [elections at most N]"
 
 func readDemand(w *words, p *Plan) {
 	seen := map[string]bool{}
 	for first := true; w.err == nil && (first || w.peek() != ""); first = false {
-		what := w.oneOf("demand", []string{"moments", "silence", "elections"})
+		what := w.oneOf("demand", demandWords())
 		switch what {
 		case "moments":
 			p.Demand.Moments = true
 		case "silence":
 			w.need("below")
 			p.Demand.Silence = w.duration("time", 1, MaxDuration)
-		case "elections":
-			w.need("at")
-			if w.oneOf("bound", []string{"least", "most"}) == "least" {
-				what += " at least"
-				p.Demand.LeastElections = w.number("a number of elections", 1, MaxElections)
-			} else {
-				what += " at most"
-				p.Demand.MostElections, p.Demand.HasMost = w.number("a number of elections", 0, MaxElections), true
-			}
+		case "":
+		default:
+			what = readBound(w, p, what)
 		}
 		if seen[what] {
 			w.fail(fmt.Sprintf("%s is named twice", what), "name each demand once")
 		}
 		seen[what] = true
 	}
+}
+
+// demandWords are those that a demand may begin with.
+func demandWords() []string {
+	all := []string{"moments", "silence"}
+	for _, f := range effects {
+		first, _, _ := strings.Cut(string(f.effect), " ")
+		all = append(all, first)
+	}
+	return all
+}
+
+// readBound reads what follows an effect's first word, and returns what is demanded.
+func readBound(w *words, p *Plan, word string) string {
+	var effect Effect
+	for _, f := range effects {
+		first, second, _ := strings.Cut(string(f.effect), " ")
+		if first != word {
+			continue
+		}
+		if effect = f.effect; second != "" {
+			w.need(second)
+		}
+	}
+	w.need("at")
+	bounds := []string{"least"}
+	if effect == Elections {
+		bounds = append(bounds, "most")
+	}
+	if w.oneOf("bound", bounds) == "most" {
+		p.Demand.MostElections, p.Demand.HasMost = w.number("a number of elections", 0, MaxEffects), true
+		return "elections at most"
+	}
+	if p.Demand.Least == nil {
+		p.Demand.Least = Effects{}
+	}
+	p.Demand.Least[effect] = w.number("a number of "+string(effect), 1, MaxEffects)
+	return string(effect) + " at least"
 }
 
 func writeDemand(p *Plan) string {
@@ -60,8 +93,10 @@ func writeDemand(p *Plan) string {
 	if d.Silence > 0 {
 		parts = append(parts, "silence below "+formatDuration(d.Silence))
 	}
-	if d.LeastElections > 0 {
-		parts = append(parts, "elections at least "+strconv.Itoa(d.LeastElections))
+	for _, f := range effects {
+		if n := d.Least[f.effect]; n > 0 {
+			parts = append(parts, string(f.effect)+" at least "+strconv.Itoa(n))
+		}
 	}
 	if d.HasMost {
 		parts = append(parts, "elections at most "+strconv.Itoa(d.MostElections))
@@ -72,13 +107,18 @@ func writeDemand(p *Plan) string {
 // demandFault says what is wrong with a demand that no run could meet, or that none could fail.
 func (p *Plan) demandFault() (wrong, right string) {
 	d := p.Demand
+	think := p.Workload.Think.Most
 	switch {
 	case d.Moments && !p.hasMoments():
 		return "no step waits for a moment", "leave `moments` out, or add one, such as: at 5s crash n1 before vote"
 	case d.Silence >= p.Duration:
 		return fmt.Sprintf("silence below %s, in a plan of %s", formatDuration(d.Silence), formatDuration(p.Duration)), "demand less than the plan is long"
-	case d.HasMost && d.LeastElections > d.MostElections:
-		return fmt.Sprintf("at least %d elections, and at most %d", d.LeastElections, d.MostElections), "put the smaller number after `at least`"
+	case d.Silence > 0 && think > d.Silence/2:
+		// A silence ends where nobody asks for half of what is allowed: see check.Silence.
+		return fmt.Sprintf("silence below %s, and a client may think for %s before it asks again: nobody would notice", formatDuration(d.Silence), formatDuration(think)),
+			fmt.Sprintf("have clients think for %s at most, or allow a silence twice as long as they think", formatDuration(d.Silence/2))
+	case d.HasMost && d.Least[Elections] > d.MostElections:
+		return fmt.Sprintf("at least %d elections, and at most %d", d.Least[Elections], d.MostElections), "put the smaller number after `at least`"
 	}
 	return "", ""
 }
@@ -92,12 +132,16 @@ func (p *Plan) hasMoments() bool {
 	return false
 }
 
-// TooFewElections says that less happened than was demanded; empty if not.
-func (d Demand) TooFewElections(n int) string {
-	if n >= d.LeastElections {
-		return ""
+// FirstStep is when trouble begins at the earliest, and what it brings about is counted from;
+// the plan's end if it has no steps before.
+func (p *Plan) FirstStep() flotilla.Millis {
+	first := p.Duration
+	for _, s := range p.Steps {
+		if !s.IsFinal {
+			first = min(first, s.At)
+		}
 	}
-	return fmt.Sprintf("nothing was tested: there were %s, and at least %d are demanded", elections(n), d.LeastElections)
+	return first
 }
 
 // TooManyElections says that more happened than was demanded; empty if not.
@@ -105,14 +149,5 @@ func (d Demand) TooManyElections(n int) string {
 	if !d.HasMost || n <= d.MostElections {
 		return ""
 	}
-	return fmt.Sprintf("there were %s, and at most %d are demanded", elections(n), d.MostElections)
-}
-
-func elections(n int) string { return counted(n, "election") }
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.Itoa(n) + " " + what + "s"
+	return fmt.Sprintf("there were %s, and at most %d are demanded", counted(n, "election"), d.MostElections)
 }

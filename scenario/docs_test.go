@@ -51,8 +51,9 @@ name: all others must serve all the while, so that each client, which asks one o
 
 What a plan **demands** besides is that what it is meant to show happened. A silence lasts from the first question without an answer, or the answer before it, to the
 next answer, for changes, linearizable reads and weak reads each by themselves: in liveness mode for each client (each node, with real processes), in safety mode an answer to anybody
-ends it. Elections count in all groups and the directory together, those by which leaders hand over too, of which a new cluster has a few. Each run tells how many operations
-were judged, how many steps were done, and which moments came. Where ` + "`moments`" + ` are demanded, as in all plans below that wait for some, a moment that never came is
+ends it. Where clients may think for more than half of that silence, nobody would notice it, and the demand is refused. Effects, below, are what trouble brings about and a calm
+cluster does not have; they count until the clients end. Without the steps that a plan is about, each plan that comes with the program fails by its demand. Each run tells how many operations
+were judged, how many steps were done, what effects there were, and which moments came. Where ` + "`moments`" + ` are demanded, as in all plans below that wait for some, a moment that never came is
 a failure, and so is a run in which no operation was answered, in any plan: nothing was tested.
 
 ` + "`flotilla lab run`" + ` plays a plan on real processes, ` + "`flotilla sim run`" + ` in virtual time; the page of a fleet under ` + "`flotilla up`" + ` plays those that come with the program, on a
@@ -62,6 +63,7 @@ asked for (` + "`--minutes`" + `, up to 1440). Files are not changed while a nod
 a power cut that took something, a power cut takes nothing between such a change and the node's next start, and of the log and its tail mark only one is changed
 between two starts: two of these together are more than is promised to be survived, and such a step is not done.
 
+%s
 ## Who
 
 | words | who that is |
@@ -132,7 +134,7 @@ func docs(t *testing.T) string {
 	for _, o := range operations() {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", o.operation, cell(o.what))
 	}
-	fmt.Fprintf(&b, docsTiming, formatDuration(RoleWait), formatDuration(MaxDelay))
+	fmt.Fprintf(&b, docsTiming, effectsTable(), formatDuration(RoleWait), formatDuration(MaxDelay))
 	writeVerbs(&b)
 	fmt.Fprintf(&b, docsMoments, listed(Moments()))
 	for _, f := range fileForms() {
@@ -147,6 +149,15 @@ func docs(t *testing.T) string {
 		b.WriteString("\n")
 	}
 	writeNamed(&b)
+	return b.String()
+}
+
+func effectsTable() string {
+	var b strings.Builder
+	b.WriteString("| effect | what is counted |\n|---|---|\n")
+	for _, f := range effects {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", f.effect, cell(f.what))
+	}
 	return b.String()
 }
 

@@ -30,7 +30,7 @@ func planHeaders() []header {
 			func(p *Plan) string { return p.Teaches }},
 		{"mode", "mode safety, or mode liveness without NODES", "what is demanded in the end; safety unless said", readMode, writeMode},
 		{"demand", demandForm, "what is demanded besides, in any order: that each step that waits for a moment meets it at least once; " +
-			"the longest time for which a group leaves changes, linearizable reads or weak reads without an answer; how often groups come to a new term, in all, by votes or handed over", readDemand, writeDemand},
+			"the longest time for which a group leaves changes, linearizable reads or weak reads without an answer; how much of an effect there is, as below; how many elections there are at most", readDemand, writeDemand},
 		{"nodes", "nodes N", "how many nodes; 3 unless said",
 			func(w *words, p *Plan) { p.Nodes = w.number("a number of nodes", 1, MaxNodes) },
 			func(p *Plan) string { return strconv.Itoa(p.Nodes) }},

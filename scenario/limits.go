@@ -18,7 +18,7 @@ const (
 	MaxClockOffset  flotilla.Millis = 24 * 60 * 60 * 1000
 	MaxDriftPPM                     = 100_000
 	MaxBits                         = 1000
-	MaxElections                    = 1_000_000
+	MaxEffects                      = 1_000_000 // of one kind, as a plan demands them
 	MaxClearBytes                   = 1 << 20
 	maxNameBytes                    = 64
 	maxTeachesBytes                 = 1000

@@ -116,10 +116,19 @@ func drawPlan(t *rapid.T) *Plan {
 
 func drawDemand(t *rapid.T, p *Plan) (d Demand) {
 	d.Moments = p.hasMoments() && rapid.Bool().Draw(t, "moments")
-	d.Silence = flotilla.Millis(rapid.IntRange(0, int(p.Duration)-1).Draw(t, "silence"))
-	d.LeastElections = rapid.IntRange(0, MaxElections).Draw(t, "least")
+	if d.Silence = flotilla.Millis(rapid.IntRange(0, int(p.Duration)-1).Draw(t, "silence")); d.Silence/2 < p.Workload.Think.Most {
+		d.Silence = 0
+	}
+	for _, f := range effects {
+		if rapid.Bool().Draw(t, "has least") {
+			if d.Least == nil {
+				d.Least = Effects{}
+			}
+			d.Least[f.effect] = rapid.IntRange(1, MaxEffects).Draw(t, "least")
+		}
+	}
 	if d.HasMost = rapid.Bool().Draw(t, "has most"); d.HasMost {
-		d.MostElections = rapid.IntRange(d.LeastElections, MaxElections).Draw(t, "most")
+		d.MostElections = rapid.IntRange(d.Least[Elections], MaxEffects).Draw(t, "most")
 	}
 	return d
 }

@@ -194,8 +194,8 @@ at 20s kill leader of group 1`)
 		}
 	}
 	a := player.Account()
-	a.Operations, a.Elections = 1, 2
-	const want = "1 operation judged, 2 elections; 7 steps done, 2 skipped\nmoments that came: `crash n1 before vote` 0 of 6, `crash n2 n3 after append for 1s` 1 of 2"
+	a.Operations, a.Effects = 1, Effects{Elections: 2, Quarantines: 0, NewCopies: 3}
+	const want = "1 operation judged, 2 elections, 3 new copies; 7 steps done, 2 skipped\nmoments that came: `crash n1 before vote` 0 of 6, `crash n2 n3 after append for 1s` 1 of 2"
 	if a.String() != want {
 		t.Errorf("%s\nwant %s", a, want)
 	}

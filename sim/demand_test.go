@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,5 +60,59 @@ func TestNothingJudgedIsNotKept(t *testing.T) {
 	}
 	if r := Run(Options{Plan: plan}); len(r.Faults) != 1 || !strings.Contains(r.Faults[0], "no operation was answered") {
 		t.Errorf("%v, %v", r.Faults, r.Account)
+	}
+}
+
+// central is what each plan that comes with the program is about: the verbs without which it would
+// show nothing.
+var central = map[string][]scenario.Verb{
+	"all-killed":          {scenario.Kill, scenario.Crash},
+	"around-a-cut":        {scenario.Cut},
+	"bit-rot":             {scenario.Flip, scenario.Clear},
+	"clock-skew":          {scenario.SetClock, scenario.RunClock},
+	"flapping-link":       {scenario.Cut},
+	"full-disk":           {scenario.FillDisk},
+	"leader-cut-off":      {scenario.Isolate},
+	"leader-killed":       {scenario.Kill},
+	"message-chaos":       {scenario.Drop, scenario.Duplicate, scenario.Reorder, scenario.Delay},
+	"minority-partition":  {scenario.Partition},
+	"one-way-cut":         {scenario.Cut},
+	"pause":               {scenario.Pause},
+	"power-cut-at-write":  {scenario.Crash},
+	"rolling-restarts":    {scenario.Restart},
+	"slow-disk":           {scenario.SlowDisk},
+	"snapshot-under-fire": {scenario.Wipe},
+	"wiped-disk":          {scenario.Wipe},
+}
+
+// TestNamedPlansAreNotVacuous: without what it is about, each misses its demand, and nothing else.
+// That they are kept as they are is TestNamedPlans.
+func TestNamedPlansAreNotVacuous(t *testing.T) {
+	for _, name := range scenario.Names() {
+		plan, err := scenario.Load(name)
+		if err != nil || len(central[name]) == 0 {
+			t.Errorf("%s: what is it about? %v", name, err)
+			continue
+		}
+		tier := Memory
+		if Executor(tier).CanPlay(plan) != nil {
+			tier = Pebble
+		}
+		plan.Workload.Think = scenario.Span{Least: 300, Most: 900}
+		plan.Demand.Silence = 0 // so few clients do not show it
+		before := len(plan.Steps)
+		plan.Steps = slices.DeleteFunc(plan.Steps, func(s scenario.Step) bool { return slices.Contains(central[name], s.Verb) })
+		if len(plan.Steps) == before {
+			t.Errorf("%s has no step of those that it is said to be about", name)
+		}
+		r := Run(Options{Disk: tier, Plan: plan})
+		if len(r.Faults) == 0 {
+			t.Errorf("%s: kept without %v: %v", name, central[name], r.Account)
+		}
+		for _, fault := range r.Faults {
+			if !strings.Contains(fault, "nothing was tested") {
+				t.Errorf("%s: %s", name, fault)
+			}
+		}
 	}
 }

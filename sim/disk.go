@@ -72,6 +72,7 @@ func (d *tapDisk) Append(writes []consensus.Write) error {
 	n.lag += took
 	d.appends++
 	d.syncing += took
+	n.w.effects.wrote(took)
 	if err := d.Disk.Append(writes); err != nil {
 		return err
 	}
@@ -153,6 +154,7 @@ func (w *world) compare(n *node, g flotilla.GroupID, state consensus.State) {
 	before, isKnown := w.hashes[at]
 	if !isKnown {
 		w.hashes[at] = now
+		w.effects.stamped(now.time, w.now)
 		return
 	}
 	w.count("replica compared")

@@ -85,34 +85,10 @@ func (w *world) judge(final map[string]check.Final) {
 	w.found("watches", check.Watches(history, w.watched))
 }
 
-// countElections counts the terms that groups came to since it was asked last; the first time,
-// those before the plan's time do not count.
-func (w *world) countElections() {
-	newest := map[flotilla.GroupID]uint64{}
-	for at := range w.leaders { // of nodes that are down now, too
-		newest[at.group] = max(newest[at.group], at.term)
-	}
-	for _, n := range w.nodes {
-		if n.core == nil {
-			continue
-		}
-		for _, g := range n.core.Status().Groups {
-			newest[g.Group] = max(newest[g.Group], g.Term)
-		}
-	}
-	for group, term := range newest {
-		if before, ok := w.terms[group]; ok {
-			term = max(term, before)
-			w.elections += int(term - before)
-		}
-		w.terms[group] = term
-	}
-}
-
 // account is what was tested.
 func (w *world) account() scenario.Account {
 	a := w.player.Account()
-	a.Elections = w.elections
+	a.Effects = w.counted
 	for _, o := range w.recorder.History() {
 		if o.Outcome == check.Known {
 			a.Operations++
@@ -131,7 +107,7 @@ func (w *world) account() scenario.Account {
 // judgeTested asks whether what the plan is meant to show has happened.
 func (w *world) judgeTested() {
 	a, d := w.account(), w.plan.Demand
-	for _, fault := range append(a.Untested(d), d.TooFewElections(a.Elections), d.TooManyElections(a.Elections)) {
+	for _, fault := range append(a.Untested(d), d.TooManyElections(a.Effects[scenario.Elections])) {
 		if fault != "" {
 			w.faults = append(w.faults, fault)
 		}

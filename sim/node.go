@@ -312,6 +312,7 @@ func (n *node) harvest() {
 	if n.core == nil {
 		return
 	}
+	n.w.effects.lostFrames += n.lostFrames()
 	st := n.core.Status()
 	n.w.counts["leader elected"] += st.Elections
 	n.w.counts["request answered from memory"] += st.Deduped

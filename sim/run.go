@@ -124,7 +124,7 @@ func (w *world) live() {
 		w.begin,
 		w.createQueues,
 		w.work,
-		w.countElections,
+		w.countEffects,
 		w.endLoad,
 		w.settle,
 		w.letExpire,
@@ -167,7 +167,7 @@ func (w *world) begin() {
 // work is what the plan says, until its end.
 func (w *world) work() {
 	w.zero = w.now
-	w.countElections()
+	w.watchEffects()
 	clients, all := w.plan.Workload.Clients, w.plan.Workload.Clients+lookers
 	if w.plan.Workload.HasOnlyQueues() {
 		all = clients // there is nothing to look at

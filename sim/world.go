@@ -44,13 +44,13 @@ type world struct {
 	journals        []*cluster.Journal // one a life, if they are kept
 	hashes          map[position]standing
 	leaders         map[reign]flotilla.NodeID
-	terms           map[flotilla.GroupID]uint64 // the newest, when elections were counted last
-	elections       int                         // while clients were at work
-	faults          []string                    // what was found wrong
-	verdicts        []check.Verdict             // that are not good
-	isOver          bool                        // clients do nothing new
-	stuck           int                         // things that happened at this very time
-	names, values   int                         // that were given to connections, and to values
+	effects         effects
+	counted         scenario.Effects // what there was of them while clients were at work
+	faults          []string         // what was found wrong
+	verdicts        []check.Verdict  // that are not good
+	isOver          bool             // clients do nothing new
+	stuck           int              // things that happened at this very time
+	names, values   int              // that were given to connections, and to values
 }
 
 // position is a place in a group's log.
@@ -75,7 +75,7 @@ type reign struct {
 func newWorld(opts Options) *world {
 	w := &world{opts: opts, plan: opts.Plan, player: scenario.NewPlayer(opts.Plan), links: map[link]scenario.Fault{}, network: transport.NewNetwork(opts.Seed), chance: rand.New(rand.NewPCG(opts.Seed, 1)),
 		trouble: rand.New(rand.NewPCG(opts.Seed, 2)), trace: fnv.New64a(), counts: Counts{},
-		hashes: map[position]standing{}, leaders: map[reign]flotilla.NodeID{}, terms: map[flotilla.GroupID]uint64{}}
+		hashes: map[position]standing{}, leaders: map[reign]flotilla.NodeID{}}
 	w.silence, w.expiries = newSilence(w), newExpiries()
 	w.recorder = check.NewRecorder(func() int64 { return int64(w.now) })
 	return w
