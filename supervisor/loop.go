@@ -228,7 +228,7 @@ func (l *loop) exited(e exit, now time.Time) {
 	lived := now.Sub(m.startedAt).Round(time.Millisecond)
 	bySelf := m.ended(now)
 	if m.isWiped {
-		l.wipe(e.index)
+		l.wipe(e.index, now)
 	}
 	if !bySelf || l.isStopping {
 		return

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"slices"
 	"time"
 
 	"flotilla"
@@ -67,7 +68,23 @@ type member struct {
 	isAgain   bool          // and it is to be started again after that
 	isWiped   bool          // with an empty disk
 	killAt    time.Time     // when to lose patience with that; zero: never
+	changes   []Change      // the last ones, in order
 }
+
+// maxChanges is how many changes of a node are remembered.
+const maxChanges = 32
+
+// Change is something that became of a node's process or, if it was Wiped, of its disk.
+type Change struct {
+	// Number counts a node's changes from 1.
+	Number   uint64 `json:"n"`
+	What     Phase  `json:"what"`
+	PID      int    `json:"pid,omitempty"` // of a process that runs
+	AtMicros int64  `json:"at_us"`         // since 1970; of no two of a node the same
+}
+
+// Wiped is among changes only: what the node had on its disk is gone.
+const Wiped Phase = "wiped"
 
 // MemberState is what may be known of a node's process from outside.
 type MemberState struct {
@@ -81,17 +98,31 @@ type MemberState struct {
 	// ChangedMicros is when the phase began, since 1970; of a node that was killed, when it
 	// was about to be.
 	ChangedMicros int64 `json:"changed_us"`
+	// Changes are the last ones, in order: of who asks now and then, none is lost on the way
+	// from one phase to another and back.
+	Changes []Change `json:"changes,omitempty"`
 }
 
 func (m *member) state() MemberState {
 	return MemberState{Node: m.plan.Node, Phase: m.phase, PID: m.pid, Starts: m.starts, Deaths: m.deaths,
-		ChangedMicros: m.changedAt.UnixMicro()}
+		ChangedMicros: m.changedAt.UnixMicro(), Changes: slices.Clone(m.changes)}
+}
+
+// note remembers a change.
+func (m *member) note(what Phase, at time.Time) {
+	c := Change{Number: 1, What: what, PID: m.pid, AtMicros: at.UnixMicro()}
+	if n := len(m.changes); n > 0 {
+		last := m.changes[n-1]
+		c.Number, c.AtMicros = last.Number+1, max(c.AtMicros, last.AtMicros+1)
+	}
+	m.changes = append(m.changes[max(0, len(m.changes)-maxChanges+1):], c)
 }
 
 // started notes a new process.
 func (m *member) started(pid int, now time.Time) {
 	m.phase, m.pid, m.startedAt, m.changedAt = Running, pid, now, now
 	m.starts++
+	m.note(Running, now)
 }
 
 // ending notes that the process was told to end, to be started again or not.
@@ -112,8 +143,14 @@ func (m *member) ended(now time.Time) (bySelf bool) {
 	switch {
 	case m.isEnding && m.isAgain:
 		m.phase, m.startAt, m.pause = Waiting, now, 0
+		if m.isWiped {
+			m.note(Down, m.changedAt)
+		} else {
+			m.note(Waiting, now)
+		}
 	case m.isEnding:
 		m.phase, m.pause = Down, 0
+		m.note(Down, m.changedAt)
 	default:
 		m.pause = min(2*m.pause, m.timing.MaxPause)
 		if m.pause == 0 || hadProcess && lived >= m.timing.Calm {
@@ -123,6 +160,7 @@ func (m *member) ended(now time.Time) (bySelf bool) {
 		bySelf = true
 		if hadProcess {
 			m.deaths++
+			m.note(Waiting, now)
 		}
 	}
 	m.isEnding, m.isAgain, m.killAt = false, false, time.Time{}

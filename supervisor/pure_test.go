@@ -58,6 +58,33 @@ func TestMember(t *testing.T) {
 	})
 }
 
+// TestNoChangeIsLost: whoever asks later finds a wipe between two lives; and what is remembered is bounded.
+func TestNoChangeIsLost(t *testing.T) {
+	m := &member{plan: NodePlan{Node: 2}, timing: Timing{}.orDefaults(), phase: Waiting}
+	at := time.Unix(1000, 0)
+	m.started(100, at)
+	m.ending(true, at)
+	m.isWiped = true
+	m.ended(at)
+	m.note(Wiped, at) // as the loop does
+	m.started(101, at)
+	var said []string
+	for _, c := range m.state().Changes {
+		said = append(said, fmt.Sprintf("%d %s %d at %d", c.Number, c.What, c.PID, c.AtMicros-at.UnixMicro()))
+	}
+	want := "1 running 100 at 0, 2 down 0 at 1, 3 wiped 0 at 2, 4 running 101 at 3"
+	if got := strings.Join(said, ", "); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	for range 3 * maxChanges {
+		m.ended(at)
+		m.started(102, at)
+	}
+	if changes := m.state().Changes; len(changes) != maxChanges || changes[maxChanges-1].Number != 4+6*maxChanges {
+		t.Errorf("%d changes, up to %+v", len(changes), changes[len(changes)-1])
+	}
+}
+
 // TestNetwork reads testdata/network.txt: what each of three nodes is told.
 func TestNetwork(t *testing.T) {
 	var network *Network

@@ -181,6 +181,7 @@ func (l *loop) signal(verb Verb, i int, now time.Time) (string, error) {
 		return "is down already", nil
 	case verb == Kill && p == nil:
 		m.hold()
+		m.note(Down, now)
 		return "was waiting to be started: it stays down until `flotilla fault restart`", nil
 	case verb == Kill:
 		m.ending(false, now)
@@ -189,7 +190,7 @@ func (l *loop) signal(verb Verb, i int, now time.Time) (string, error) {
 		return "", errors.New("is not part of the cluster yet: wipe it once it has told of its groups")
 	case verb == Wipe && p == nil:
 		m.due(now)
-		l.wipe(i)
+		l.wipe(i, now)
 		return "has an empty disk, and starts", nil
 	case verb == Wipe:
 		m.ending(true, now)
@@ -209,6 +210,7 @@ func (l *loop) signal(verb Verb, i int, now time.Time) (string, error) {
 			return "", m.noProcess(err)
 		}
 		m.phase, m.changedAt = Paused, now
+		m.note(Paused, now)
 		return fmt.Sprintf("paused (pid %d) until `flotilla fault resume`", p.pid()), nil
 	case m.phase != Paused:
 		return "was not paused", nil
@@ -217,6 +219,7 @@ func (l *loop) signal(verb Verb, i int, now time.Time) (string, error) {
 			return "", m.noProcess(err)
 		}
 		m.phase, m.changedAt = Running, now
+		m.note(Running, now)
 		return "resumed", nil
 	}
 }

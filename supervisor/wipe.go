@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Wiping a node's disk: its process is killed, all of its folder but what it has printed
@@ -45,7 +46,7 @@ func removeWiped(folder string) error {
 }
 
 // wipe sets a node's data aside whose process is gone, and has it start again.
-func (l *loop) wipe(i int) {
+func (l *loop) wipe(i int, now time.Time) {
 	m := l.members[i]
 	m.isWiped = false
 	folder := l.fleet.nodeDir(m.plan)
@@ -54,6 +55,7 @@ func (l *loop) wipe(i int) {
 		l.fleet.notify("%s stays down: %v", m.plan.Name(), err)
 		return
 	}
+	m.note(Wiped, now)
 	l.waiters.Go(func() {
 		if err := removeWiped(folder); err != nil {
 			l.fleet.notify("what %s had on its disk is not all deleted: %v", m.plan.Name(), err)
