@@ -15,7 +15,7 @@ type NoteKind string
 // The kinds of notes. What Peer, Term, Index and Value are stands beside each, where
 // they say more than which node, term and entry it is about.
 const (
-	NoteStarted  NoteKind = "started"  // the node began
+	NoteStarted  NoteKind = "started"  // the node began; Word is StartedEmpty if there was nothing on its disk
 	NoteStopping NoteKind = "stopping" // it gives its leaders away, to end
 	NoteFault    NoteKind = "fault"    // a lab broke or mended something: Word says what; Peer, if it is a link
 
@@ -25,7 +25,7 @@ const (
 	NoteNoRoom  NoteKind = "no-room" // the disk is nearly full
 	NoteHasRoom NoteKind = "room"    // it has space again
 
-	NoteRole         NoteKind = "role"          // Word is the new role, Peer the leader; a candidate's Peer is the one that it lost, heard Value ms ago
+	NoteRole         NoteKind = "role"          // Word is the new role, or RoleTrial, Peer the leader; a candidate's Peer is the one that it lost, heard Value ms ago
 	NoteVoteAsked    NoteKind = "vote-asked"    // of Peer
 	NoteVoteGiven    NoteKind = "vote-given"    // to Peer
 	NoteVoteRefused  NoteKind = "vote-refused"  // to Peer; Word is why (consensus.RefusalReason), Index the last entry here, Value the node that has the vote or leads
@@ -55,6 +55,14 @@ const (
 	NoteCounted      NoteKind = "counted"      // the leader heard it from Peer
 	NoteCommitted    NoteKind = "committed"    // this node knows that a majority has it
 	NoteApplied      NoteKind = "applied"      // to this node's state
+)
+
+// Words of NoteStarted and NoteRole that are no roles.
+const (
+	StartedEmpty = "empty"
+	// RoleTrial is of a candidate that asks on trial (Raft's PreVote), in the term before the one
+	// that it asks for. One that asks in earnest after that has no Peer: it knows no leader any more.
+	RoleTrial = "trial"
 )
 
 // The words of refused votes.

@@ -172,6 +172,10 @@ func newNode(cfg Config) (*Node, error) {
 	for _, r := range cfg.Lost {
 		n.lost[r.Group] = r.ID
 	}
+	started := Note{Kind: NoteStarted, Value: int64(cfg.Incarnation)}
+	if len(cfg.Disk.Groups()) == 0 {
+		started.Word = StartedEmpty
+	}
 	if err := n.firstCopies(cfg.Disk.Groups()); err != nil {
 		return nil, err
 	}
@@ -191,7 +195,7 @@ func newNode(cfg Config) (*Node, error) {
 		}
 	}
 	n.takeDirectory(n.directory)
-	n.journal.write(Note{Kind: NoteStarted, Value: int64(cfg.Incarnation)})
+	n.journal.write(started)
 	return n, nil
 }
 

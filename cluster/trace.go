@@ -85,11 +85,14 @@ func (n *Node) noteReady(r *readyGroup) {
 // noteRole writes down a group's role, and who leads.
 func (n *Node) noteRole(h *hosted) {
 	role, term, leader := h.group.Role(), h.group.Term(), h.nodeOf(h.group.Leader())
+	if h.group.IsOnTrial() {
+		role = RoleTrial
+	}
 	if role == h.notedRole && term == h.notedTerm && leader == h.notedLeader {
 		return
 	}
 	note := Note{Kind: NoteRole, Group: h.id, Word: role, Term: term, Peer: leader}
-	if role == "candidate" {
+	if role == "candidate" || role == RoleTrial {
 		note.Peer = h.notedLeader
 		if p := n.peers[h.notedLeader]; p != nil && p.heardTick > 0 {
 			note.Value = int64(n.ticks-p.heardTick) * int64(n.cfg.TickMillis)

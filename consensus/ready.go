@@ -274,6 +274,9 @@ func (g *Group) Role() string {
 	return role
 }
 
+// IsOnTrial reports whether the replica, a candidate, asks whether it would have votes (PreVote), not yet for them.
+func (g *Group) IsOnTrial() bool { return g.raw.BasicStatus().RaftState == raft.StatePreCandidate }
+
 // IsIdle reports whether nothing that a client asked for is waiting or on its way here.
 func (g *Group) IsIdle() bool { return g.inFlight == 0 && len(g.waiting) == 0 }
 
