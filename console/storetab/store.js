@@ -15,6 +15,17 @@ async function attempt(where, f) {
 
 const expiry = (ms) => ms < 0 ? 'never' : ms < 1000 ? ms + ' ms' : ms < 120e3 ? (ms / 1000).toFixed(0) + ' s' : ms < 7200e3 ? (ms / 60e3).toFixed(0) + ' min' : (ms / 3600e3).toFixed(1) + ' h';
 
+/** Who leads a group: what the stream says, as everywhere on this page, or before it came, what was answered. */
+const leaderOf = (group, answered) => (world.picture?.groups.find((g) => g.group === group) ?? {leader: answered}).leader;
+
+/** Where a group is, in words. */
+const whereIs = ({group, leader, nodes}) => `group g${group}, ${ledOn(group, leader, nodes)}`;
+
+function ledOn(group, leader, nodes) {
+  const now = leaderOf(group, leader);
+  return `led by ${now ? name(now) : 'nobody'}, on ${(nodes ?? []).map(name).join(', ')}`;
+}
+
 // Keys
 
 let cursor = '0', prefix = '';
@@ -41,6 +52,7 @@ async function list(isMore) {
 // One key
 
 let current = null;
+let sayKey = () => {}; // says again what is said of the key: another node may have come to lead its group
 
 async function show(key) {
   const say = $('key-say');
@@ -52,10 +64,11 @@ async function show(key) {
     if ($('levels').elements.key.value !== key) $('answers').tBodies[0].replaceChildren(); // they are another key's
     $('levels').elements.key.value = key;
     $('where').elements.key.value = key;
-    const where = `Slot ${k.slot}, group g${k.group}, led by ${k.leader ? name(k.leader) : 'nobody'}, on ${(k.nodes ?? []).map(name).join(', ')}.`;
     place = k;
     const isNew = k.type === 'none';
-    say.textContent = isNew ? `Does not exist. It would go to: ${where}` : `A ${k.type} of ${k.size} ${k.type === 'string' ? 'bytes' : 'elements'}, expires ${k.ttl_ms < 0 ? 'never' : 'in ' + expiry(k.ttl_ms)}. ${where}`;
+    const what = isNew ? 'Does not exist. It would go to: ' : `A ${k.type} of ${k.size} ${k.type === 'string' ? 'bytes' : 'elements'}, expires ${k.ttl_ms < 0 ? 'never' : 'in ' + expiry(k.ttl_ms)}. `;
+    sayKey = () => { if (!say.classList.contains('bad')) say.textContent = what + `Slot ${k.slot}, ${whereIs(k)}.`; };
+    sayKey();
     $('key-body').hidden = false;
     const value = $('edit').elements.value;
     value.parentElement.hidden = !isNew && k.type !== 'string';
@@ -136,12 +149,18 @@ function help(line) {
   const words = line.trim().toLowerCase().split(/\s+/), hint = $('help');
   hint.classList.remove('bad');
   const c = commands.find((c) => c.name === words.slice(0, 2).join('|')) ?? commands.find((c) => c.name === words[0]);
-  if (c) hint.replaceChildren(el('b', {}, c.name.replace('|', ' ').toUpperCase() + ' ' + c.args), ' ' + c.summary);
+  if (c?.refused) hint.textContent = refusals([c]);
+  else if (c) hint.replaceChildren(el('b', {}, c.name.replace('|', ' ').toUpperCase() + ' ' + c.args), ' ' + c.summary);
   else if (words[0]) {
-    const like = commands.filter((c) => c.name.startsWith(words[0])).slice(0, 8).map((c) => c.name.replace('|', ' ').toUpperCase());
-    hint.textContent = like.length ? like.join(' · ') : 'No command begins so.';
+    const like = commands.filter((c) => c.name.startsWith(words[0])), taken = like.filter((c) => !c.refused);
+    hint.textContent = taken.length ? taken.slice(0, 8).map(shown).join(' · ') : like.length ? refusals(like.slice(0, 2)) : 'No command begins so.';
   }
 }
+
+const shown = (c) => c.name.replace('|', ' ').toUpperCase();
+
+/** Why commands that there are can not be given here. */
+const refusals = (some) => 'Not for this line: ' + some.map((c) => c.refused).join('; ') + '.';
 
 async function send(line) {
   past.push(line);
@@ -164,7 +183,7 @@ function arc(from, to, r) {
 }
 
 function drawRing() {
-  const groups = [...new Set(ranges.map((r) => r.group))], leaderOf = (g) => world.picture?.groups.find((x) => x.group === g)?.leader;
+  const groups = [...new Set(ranges.map((r) => r.group))];
   const parts = ranges.map((r) => {
     const e = el('svg:path', {d: arc(r.from, r.to + 1, 118), class: 'slots'}, el('svg:title', {}, `g${r.group}: slots ${r.from} to ${r.to}`));
     e.style.stroke = tones[groups.indexOf(r.group) % tones.length];
@@ -177,7 +196,7 @@ function drawRing() {
   if (place) {
     const a = 2 * Math.PI * place.slot / 16384 - Math.PI / 2;
     parts.push(el('svg:line', {class: 'now', x1: 0, y1: 0, x2: 134 * Math.cos(a), y2: 134 * Math.sin(a)}), el('svg:circle', {class: 'dot', cx: 134 * Math.cos(a), cy: 134 * Math.sin(a), r: 6}));
-    $('ring-say').textContent = `Slot ${place.slot} of 16384, group g${place.group}, led by ${place.leader ? name(place.leader) : 'nobody'}, on ${(place.nodes ?? []).map(name).join(', ')}.`;
+    $('ring-say').textContent = `Slot ${place.slot} of 16384, ${whereIs(place)}.`;
   }
   const moved = new Map((whatIf?.moves ?? []).map((m) => [m.group, m]));
   if (whatIf) for (const [i, r] of ranges.entries()) {
@@ -192,7 +211,7 @@ function drawRing() {
     const own = ranges.filter((r) => r.group === g), count = own.reduce((n, r) => n + r.to - r.from + 1, 0), dot = el('i');
     dot.style.background = tones[groups.indexOf(g) % tones.length];
     if (whatIf) return el('li', {class: moved.has(g) ? 'warn' : 'soft'}, dot, `g${g}: ${moved.has(g) ? whichMove(moved.get(g)) : 'all copies would stay on ' + (own[0].nodes ?? []).map(name).join(', ')}`);
-    return el('li', {}, dot, `g${g}: ${count} slots, led by ${leaderOf(g) ? name(leaderOf(g)) : 'nobody'}, on ${(own[0].nodes ?? []).map(name).join(', ')}`);
+    return el('li', {}, dot, `g${g}: ${count} slots, ${ledOn(g, own[0].leader, own[0].nodes)}`);
   }));
 }
 
@@ -261,12 +280,12 @@ $('where').elements.whatif.addEventListener('change', (e) => ask(e.target.value)
 let leaders = '';
 onChange(() => {
   const now = (world.picture?.groups ?? []).map((g) => g.leader).join();
-  if (now !== leaders) { leaders = now; drawRing(); }
+  if (now !== leaders) { leaders = now; drawRing(); sayKey(); }
 });
 connect();
 attempt($('keys-say'), () => list(false));
 get(api + 'commands').then((all) => {
   commands = all;
-  $('names').replaceChildren(...all.map((c) => el('option', {value: c.name.replace('|', ' ').toUpperCase() + ' '})));
+  $('names').replaceChildren(...all.filter((c) => !c.refused).map((c) => el('option', {value: shown(c) + ' '})));
 }).catch(() => null);
 get(api + 'slots').then((all) => { ranges = all; findPlace('greeting'); }).catch(() => null);

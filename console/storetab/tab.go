@@ -144,14 +144,16 @@ type Help struct {
 	Args    string `json:"args"`
 	Summary string `json:"summary"`
 	Group   string `json:"group"`
+	// Refused says why the line does not take it; empty: it does.
+	Refused string `json:"refused,omitempty"`
 }
 
-// commands tells what the command line takes, of the store's one table.
+// commands tells what the command line takes, and why not what it does not, of the store's one table.
 func (t *tab) commands(w http.ResponseWriter, _ *http.Request) {
 	all := []Help{}
 	for _, c := range store.Commands() {
-		if c.Flags&store.Internal == 0 && !c.IsContainer() && refusal(c) == "" {
-			all = append(all, Help{Name: c.Name, Args: c.Args, Summary: c.Summary, Group: c.Group})
+		if c.Flags&store.Internal == 0 && !c.IsContainer() {
+			all = append(all, Help{Name: c.Name, Args: c.Args, Summary: c.Summary, Group: c.Group, Refused: refusal(c)})
 		}
 	}
 	console.Answer(w, all)

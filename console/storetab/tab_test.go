@@ -1,6 +1,8 @@
 package storetab
 
 import (
+	"encoding/json"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -77,5 +79,27 @@ func TestWhatWaitsIsRefused(t *testing.T) {
 	}
 	if err := check([]string{"SET", "a", "b"}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestHelpKnowsWhatIsRefused: it says why, and not that there is no such command.
+func TestHelpKnowsWhatIsRefused(t *testing.T) {
+	w := httptest.NewRecorder()
+	new(tab).commands(w, nil)
+	var all []Help
+	if err := json.Unmarshal(w.Body.Bytes(), &all); err != nil {
+		t.Fatal(err)
+	}
+	refused := map[string]string{}
+	for _, h := range all {
+		refused[h.Name] = h.Refused
+	}
+	for _, name := range []string{"subscribe", "multi", "auth", "hello", "quit", "blpop"} {
+		if refused[name] == "" {
+			t.Errorf("%s: no reason", name)
+		}
+	}
+	if why, isThere := refused["set"]; !isThere || why != "" {
+		t.Errorf("set is refused: %q", why)
 	}
 }
