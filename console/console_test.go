@@ -213,3 +213,21 @@ func TestServeTellsWhenItsListenerFails(t *testing.T) {
 		t.Fatal("no error")
 	}
 }
+
+// TestOnlyFilesOfPagesAreServed: no list of them, and no template as it is; and a page's forms and links
+// lead nowhere else.
+func TestOnlyFilesOfPagesAreServed(t *testing.T) {
+	handler := New(Options{Status: example})
+	for path, code := range map[string]int{"/static/live.js": 200, "/static/style.css": 200, "/static/": 404, "/static/live.html": 404, "/static/none.js": 404} {
+		request := httptest.NewRequest(http.MethodGet, path, nil)
+		request.Host = "127.0.0.1:8081"
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, request)
+		if w.Code != code {
+			t.Errorf("%s: %d, want %d", path, w.Code, code)
+		}
+		if policy := w.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "form-action 'self'") || !strings.Contains(policy, "base-uri 'none'") {
+			t.Errorf("%s: %s", path, policy)
+		}
+	}
+}

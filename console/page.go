@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"strings"
 
 	"flotilla/cluster"
 )
@@ -98,8 +99,15 @@ func (c *Console) page(t Tab) http.HandlerFunc {
 	}
 }
 
-// files serves a tab's folder, but for its templates. Files are part of the program: they
+// files serves a tab's folder, but for its templates and the list of its files. Files are part of the program: they
 // change when the node does, and are asked for anew each time.
 func files(prefix string, from fs.FS) http.Handler {
-	return http.StripPrefix(prefix, http.FileServerFS(from))
+	all := http.StripPrefix(prefix, http.FileServerFS(from))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/") || strings.HasSuffix(r.URL.Path, ".html") {
+			http.NotFound(w, r)
+			return
+		}
+		all.ServeHTTP(w, r)
+	})
 }
