@@ -1,7 +1,9 @@
 package console
 
 import (
+	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -25,6 +27,49 @@ type FaultAsk struct {
 	IsSure   bool            `json:"sure"` // also if it loses the majority
 	// Token is the lab's; asked for where there is no supervisor.
 	Token string `json:"token"`
+}
+
+// UnmarshalJSON is part of json.Unmarshaler: nodes are numbers or, as people write them, "n9".
+func (a *FaultAsk) UnmarshalJSON(raw []byte) error {
+	type plain FaultAsk
+	var nodes struct {
+		Node nodeName `json:"node"`
+		To   nodeName `json:"to"`
+	}
+	if err := json.Unmarshal(raw, &nodes); err != nil {
+		return err
+	}
+	rest := struct {
+		*plain
+		Node json.RawMessage `json:"node"` // read above
+		To   json.RawMessage `json:"to"`
+	}{plain: (*plain)(a)}
+	if err := json.Unmarshal(raw, &rest); err != nil {
+		return err
+	}
+	a.Node, a.To = flotilla.NodeID(nodes.Node), flotilla.NodeID(nodes.To)
+	return nil
+}
+
+// nodeName is a node as pages and people name it: 9, "9" or "n9".
+type nodeName flotilla.NodeID
+
+// UnmarshalJSON is part of json.Unmarshaler.
+func (n *nodeName) UnmarshalJSON(raw []byte) error {
+	if string(raw) == "null" {
+		return nil
+	}
+	id, err := parseNode(strings.Trim(string(raw), `"`))
+	if err != nil {
+		return fmt.Errorf("%s names no node: nodes are 1, or n1, and so on", raw)
+	}
+	*n = nodeName(id)
+	return nil
+}
+
+func parseNode(text string) (flotilla.NodeID, error) {
+	id, err := strconv.ParseUint(strings.TrimPrefix(text, "n"), 10, 32)
+	return flotilla.NodeID(id), err
 }
 
 // request returns what the supervisor is asked for.
@@ -157,6 +202,10 @@ func (c *Console) seen(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "since is a stamp", http.StatusBadRequest)
 		return
 	}
+	if oldest := c.options.Micros() - historyMicros; int64(min(since, math.MaxInt64)) < oldest {
+		http.Error(w, fmt.Sprintf("since is a stamp of the last ten minutes: what was before %d is not remembered", oldest), http.StatusBadRequest)
+		return
+	}
 	c.watcher.mu.Lock()
 	notes := c.watcher.history.rare() // elections are
 	c.watcher.mu.Unlock()
@@ -204,15 +253,15 @@ func See(notes []cluster.Note, since, now uint64, p Picture) Seen {
 		case first.Stamp == 0:
 			s.Lines = append(s.Lines, fmt.Sprintf("%v: %v led all the time, in term %d", g.Group, g.Leader, g.Term))
 		case first.Node != g.Leader || first.Term != g.Term:
-			s.Lines = append(s.Lines, fmt.Sprintf("%v: %v led term %d, %.2f s after the fault; now %v leads term %d", g.Group, first.Node, first.Term, seconds(first.Stamp), g.Leader, g.Term))
+			s.Lines = append(s.Lines, fmt.Sprintf("%v: %v led term %d, %.2f s after that; now %v leads term %d", g.Group, first.Node, first.Term, seconds(first.Stamp), g.Leader, g.Term))
 		default:
-			s.Lines = append(s.Lines, fmt.Sprintf("%v: %v leads term %d, %.2f s after the fault", g.Group, first.Node, first.Term, seconds(first.Stamp)))
+			s.Lines = append(s.Lines, fmt.Sprintf("%v: %v leads term %d, %.2f s after that", g.Group, first.Node, first.Term, seconds(first.Stamp)))
 		}
 	}
 	if len(p.Groups) > groupsTold {
 		text := fmt.Sprintf("%d of %d groups have a leader", led, len(p.Groups))
 		if slowest != 0 {
-			text += fmt.Sprintf("; of those that had to elect one, the last had it %.2f s after the fault", seconds(slowest))
+			text += fmt.Sprintf("; of those that had to elect one, the last had it %.2f s after that", seconds(slowest))
 		}
 		s.Lines = append([]string{text}, s.Lines...)
 	}
@@ -273,7 +322,7 @@ type Expectation struct {
 // Expect says what a fault will do to a cluster as it is now.
 func Expect(a FaultAsk, p Picture) Expectation {
 	name := a.Node.String()
-	var leads []string
+	var leads led
 	var e Expectation
 	now, then := linksOf(p), linksOf(p)
 	then.apply(a, p)
@@ -281,13 +330,42 @@ func Expect(a FaultAsk, p Picture) Expectation {
 		if now.hasMajority(g) && !then.hasMajority(g) {
 			e.Loses = append(e.Loses, g.Group)
 		} else if g.Leader == a.Node {
-			leads = append(leads, g.Group.String())
+			leads.add(g)
 		}
 	}
 	if e.Says = says(a, name, leads, len(e.Loses) == 0) + silence(a, p); len(e.Loses) > 0 {
 		e.Says = fmt.Sprintf("%v would have no majority: writes and linearizable reads are refused, eventual reads go on, and nothing that was acknowledged is lost. %s", join(e.Loses), e.Says)
 	}
 	return e
+}
+
+// led is what a node leads: groups that own slots, and so keys and queues, by name, and whether the
+// directory, which has neither.
+type led struct {
+	groups      []string
+	isDirectory bool
+}
+
+func (l *led) add(g GroupPicture) {
+	if g.Group == flotilla.Directory {
+		l.isDirectory = true
+	} else if g.Slots > 0 {
+		l.groups = append(l.groups, g.Group.String())
+	}
+}
+
+// election says what follows if a node is lost that leads that.
+func (l led) election() string {
+	const after = "after 0.6 to 1.2 s of silence the others elect another leader"
+	switch groups := strings.Join(l.groups, ", "); {
+	case len(l.groups) == 0 && l.isDirectory:
+		return "Of all groups it leads the directory only, g0: " + after + "; making groups and members waits for that, keys and queues do not."
+	case l.isDirectory:
+		return "It leads " + groups + ": " + after + "; writes wait for that. It leads the directory too, g0, where making groups and members waits."
+	case len(l.groups) > 0:
+		return "It leads " + groups + ": " + after + "; writes wait for that."
+	}
+	return ""
 }
 
 // silence says of a fault that stops the node which a page came from that the page tells nothing
@@ -302,12 +380,12 @@ func silence(a FaultAsk, p Picture) string {
 
 // says describes a fault alone: which of the groups that a node leads will elect another leader, and
 // whether that is all.
-func says(a FaultAsk, name string, leads []string, isAll bool) string {
-	election := fmt.Sprintf("It leads %s: after 0.6 to 1.2 s of silence the others elect another leader; writes wait for that.", strings.Join(leads, ", "))
+func says(a FaultAsk, name string, leads led, isAll bool) string {
+	election := leads.election()
 	switch {
-	case len(leads) == 0 && isAll:
+	case election == "" && isAll:
 		election = "It leads nothing: nobody will notice but those who ask it."
-	case len(leads) == 0:
+	case election == "":
 		election = "No other can be elected."
 	}
 	switch a.Verb {
@@ -341,15 +419,18 @@ func says(a FaultAsk, name string, leads []string, isAll bool) string {
 }
 
 // slowDiskSays describes a slow disk.
-func slowDiskSays(a FaultAsk, name string, leads []string) string {
+func slowDiskSays(a FaultAsk, name string, leads led) string {
 	text := fmt.Sprintf("Each synced write of %s takes %d ms longer. ", name, a.Delay)
 	if a.Delay >= 600 {
 		return text + "Meanwhile it says nothing to anybody, so that the others take it for dead now and then, and elect other leaders. A majority does without it."
 	}
-	if len(leads) == 0 {
+	switch {
+	case len(leads.groups) == 0 && leads.isDirectory:
+		return text + "Of all groups it leads the directory only, g0: making groups and members takes so much longer, keys and queues do not wait for it."
+	case len(leads.groups) == 0:
 		return text + "It leads nothing: a majority does without it, and nobody will notice."
 	}
-	text += fmt.Sprintf("It leads %s, and does nothing else while it writes: each write takes so much longer.", strings.Join(leads, ", "))
+	text += fmt.Sprintf("It leads %s, and does nothing else while it writes: each write takes so much longer.", strings.Join(leads.groups, ", "))
 	if a.Delay > 50 {
 		return text + " Once it has written a few times it notices that its disk is much slower than the others', and gives way to one of them. Start some load to see it."
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -132,8 +134,19 @@ func readAsk(w http.ResponseWriter, r *http.Request, into any) bool {
 		return false
 	}
 	if err != nil {
-		http.Error(w, "that is no JSON of the right form", http.StatusBadRequest)
+		http.Error(w, whyUnread(err), http.StatusBadRequest)
 		return false
 	}
 	return true
+}
+
+// whyUnread says what is wrong with JSON that a page sent.
+func whyUnread(err error) string {
+	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) && wrong.Field != "" {
+		return fmt.Sprintf("%s can not be a %s", wrong.Field[strings.LastIndexByte(wrong.Field, '.')+1:], wrong.Value)
+	}
+	if wrong := (*json.SyntaxError)(nil); errors.As(err, &wrong) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return "that is no JSON: " + err.Error()
+	}
+	return "that is not what is asked for here: " + err.Error()
 }

@@ -43,6 +43,9 @@ func tellProcess(n cluster.Note) Telling {
 	case supervisor.Paused:
 		return Telling{fmt.Sprintf("%v was paused", n.Node), "somebody asked for it, as by a long garbage collection",
 			"to the others it looks dead; when it goes on, it finds a newer term and follows"}
+	case supervisor.Wiped:
+		return Telling{fmt.Sprintf("the disk of %v was wiped", n.Node), "somebody asked for it, as if the disk had been replaced",
+			"it starts with an empty disk; leaders fill its new copies, and until then one more loss is one too many"}
 	case supervisor.Waiting:
 		return Telling{fmt.Sprintf("%v is about to start again", n.Node), "its process ended", "it reads its disk, and catches up from the leader's log"}
 	}
@@ -55,13 +58,20 @@ func tellRole(n cluster.Note) Telling {
 	case "leader":
 		return Telling{fmt.Sprintf("%v now leads %v, in term %d", n.Node, n.Group, n.Term), "a majority of the copies voted for it",
 			"it confirms its term with an empty entry, and then takes writes"}
-	case "candidate":
+	case cluster.RoleTrial:
 		why := "it does not know a leader"
 		if n.Peer != 0 && n.Value > 0 {
 			why = fmt.Sprintf("it last heard %v, who led, %.1f s ago", n.Peer, float64(n.Value)/1000)
 		}
-		return Telling{fmt.Sprintf("%v wants to lead %v (term %d)", n.Node, n.Group, n.Term), why,
-			"it asks the others for their votes, on trial first and, where a majority would, in earnest: those who hear a leader do not answer, and those whose log is longer refuse"}
+		return Telling{fmt.Sprintf("%v asks whether it could win term %d of %v", n.Node, n.Term+1, n.Group), why,
+			"a trial changes no term: those who hear a leader do not answer, and those whose log is longer refuse; where a majority would vote for it, it stands"}
+	case "candidate":
+		why := "a majority said on trial that it would vote for it"
+		if n.Peer != 0 {
+			why = fmt.Sprintf("%v, who led, asked it to take over: that needs no trial", n.Peer)
+		}
+		return Telling{fmt.Sprintf("%v stands for term %d of %v", n.Node, n.Term, n.Group), why,
+			"it votes for itself and asks the others for their votes, in earnest: each node has one in a term, and keeps it on its disk"}
 	}
 	if n.Peer == 0 {
 		return Telling{fmt.Sprintf("%v follows in %v, and knows no leader (term %d)", n.Node, n.Group, n.Term), "an election is under way, or it has just started",
@@ -148,6 +158,10 @@ func tellVote(n cluster.Note) (Telling, bool) {
 func tellNode(n cluster.Note) Telling {
 	switch n.Kind {
 	case cluster.NoteStarted:
+		if n.Word == cluster.StartedEmpty {
+			return Telling{fmt.Sprintf("%v started with an empty disk", n.Node), "it is new, or its disk was wiped or replaced",
+				"it goes on from nothing: where the cluster is older, leaders fill new copies for it, and the votes of its old ones do not count"}
+		}
 		return Telling{fmt.Sprintf("%v started", n.Node), "its process begins", "it goes on from what is on its disk, and follows whoever leads"}
 	case cluster.NoteStopping:
 		return Telling{fmt.Sprintf("%v is about to stop", n.Node), "it was told to", "it gives its leaders away first, so that nobody has to wait for an election"}
@@ -158,9 +172,9 @@ func tellNode(n cluster.Note) Telling {
 		return Telling{fmt.Sprintf("%v hears %v", n.Node, n.Peer), "a message came from that node, which was silent, or is new", "its copies catch up"}
 	case cluster.NoteRelay:
 		if n.Value == 0 {
-			return Telling{fmt.Sprintf("%v sends straight to %v again", n.Node, n.Peer), "that node hears it again", "messages take the shortest way"}
+			return Telling{fmt.Sprintf("%v sends straight to %v again", n.Node, n.Peer), "that node says that it hears it, or nobody is left who could pass on what is for it", "messages take the shortest way"}
 		}
-		return Telling{fmt.Sprintf("%v reaches %v by way of n%d", n.Node, n.Peer, n.Value), fmt.Sprintf("%v does not hear it straight any more", n.Peer), "nothing changes but that the way is longer"}
+		return Telling{fmt.Sprintf("%v reaches %v by way of n%d", n.Node, n.Peer, n.Value), fmt.Sprintf("%v does not say that it hears it: the way was cut, or is good again but for less than a second", n.Peer), "nothing changes but that the way is longer"}
 	case cluster.NoteNoRoom:
 		return Telling{fmt.Sprintf("the disk of %v is nearly full", n.Node), "less is free than what is under way may need", "writes that need space are refused, in good time; reads and deletes go on"}
 	case cluster.NoteHasRoom:

@@ -1,11 +1,15 @@
 package console
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"flotilla"
 	"flotilla/cluster"
+	"flotilla/supervisor"
 )
 
 // TestEveryNoteIsTold: in words, not by the name of its kind, with why and with what follows.
@@ -93,7 +97,7 @@ func TestSlowDisksAreForeseen(t *testing.T) {
 
 // three is a cluster of three nodes that is well; n1 leads.
 func three() Picture {
-	p := Picture{Groups: []GroupPicture{{Group: 1, Leader: 1, Copies: []CopyPicture{{Node: 1, Role: "leader"}, {Node: 2, Role: "follower"}, {Node: 3, Role: "follower"}}}}}
+	p := Picture{Groups: []GroupPicture{{Group: 1, Leader: 1, Slots: 16384, Copies: []CopyPicture{{Node: 1, Role: "leader"}, {Node: 2, Role: "follower"}, {Node: 3, Role: "follower"}}}}}
 	for _, c := range p.Groups[0].Copies {
 		p.Nodes = append(p.Nodes, NodePicture{Node: c.Node, State: "up"})
 	}
@@ -143,7 +147,7 @@ func TestWhatWasSeen(t *testing.T) {
 		{Kind: cluster.NoteRole, Group: 1, Node: 3, Word: "leader", Term: 5, Stamp: 1_900_000},
 	}
 	s := See(notes, 1_000_000, 3_000_000, p)
-	want := "g1: n3 leads term 5, 0.90 s after the fault\ng2: n2 led all the time, in term 7\ng3 has no leader, for up to 2.0 s now: its writes wait or are refused"
+	want := "g1: n3 leads term 5, 0.90 s after that\ng2: n2 led all the time, in term 7\ng3 has no leader, for up to 2.0 s now: its writes wait or are refused"
 	if got := strings.Join(s.Lines, "\n"); got != want || s.IsCalm {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
@@ -151,12 +155,12 @@ func TestWhatWasSeen(t *testing.T) {
 	// The lead went on to another: what counts is when there was one again.
 	notes = append(notes, cluster.Note{Kind: cluster.NoteRole, Group: 1, Node: 2, Word: "leader", Term: 6, Stamp: 9_000_000})
 	p.Groups[0].Leader, p.Groups[0].Term = 2, 6
-	want = "g1: n3 led term 5, 0.90 s after the fault; now n2 leads term 6"
+	want = "g1: n3 led term 5, 0.90 s after that; now n2 leads term 6"
 	if got := See(notes, 1_000_000, 10_000_000, p).Lines[0]; got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
 	p.Groups = append(p.Groups, GroupPicture{Group: 4, Leader: 1}, GroupPicture{Group: 5, Leader: 1})
-	want = "4 of 5 groups have a leader; of those that had to elect one, the last had it 0.90 s after the fault"
+	want = "4 of 5 groups have a leader; of those that had to elect one, the last had it 0.90 s after that"
 	if got := See(notes, 1_000_000, 10_000_000, p).Lines; got[0] != want || !strings.HasPrefix(got[1], "g3 has no leader") {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
@@ -192,5 +196,96 @@ func TestThePagesOwnSilenceIsForeseen(t *testing.T) {
 		if e := Expect(c.ask, p); strings.Contains(e.Says, "goes silent until n2 is back") != c.silent {
 			t.Errorf("%+v: %s", c.ask, e.Says)
 		}
+	}
+}
+
+// TestTrialsAndCandidaciesAreTold: apart, each with the term that it is about, and why.
+func TestTrialsAndCandidaciesAreTold(t *testing.T) {
+	for _, c := range []struct {
+		note      cluster.Note
+		what, why string
+	}{
+		{cluster.Note{Word: cluster.RoleTrial, Term: 2, Peer: 1, Value: 900}, "n2 asks whether it could win term 3 of g1", "it last heard n1, who led, 0.9 s ago"},
+		{cluster.Note{Word: "candidate", Term: 3}, "n2 stands for term 3 of g1", "a majority said on trial that it would vote for it"},
+		{cluster.Note{Word: "candidate", Term: 3, Peer: 1, Value: 50}, "n2 stands for term 3 of g1", "n1, who led, asked it to take over: that needs no trial"},
+	} {
+		c.note.Kind, c.note.Node, c.note.Group = cluster.NoteRole, 2, 1
+		if told := Tell(c.note); told.What != c.what || told.Why != c.why {
+			t.Errorf("%+v: %+v", c.note, told)
+		}
+	}
+}
+
+// TestAWipeIsTold: also if the supervisor is asked when all is over, and once.
+func TestAWipeIsTold(t *testing.T) {
+	w := newWatcher(&Options{})
+	const now = int64(5 * historyMicros)
+	states := []supervisor.MemberState{{Node: 3, Phase: supervisor.Running, PID: 11, Changes: []supervisor.Change{
+		{Number: 1, What: supervisor.Running, PID: 9, AtMicros: now - 60_000_000}, {Number: 2, What: supervisor.Paused, PID: 9, AtMicros: now - historyMicros - 1},
+		{Number: 3, What: supervisor.Down, AtMicros: now - 30}, {Number: 4, What: supervisor.Wiped, AtMicros: now - 20}, {Number: 5, What: supervisor.Running, PID: 11, AtMicros: now - 10}}}}
+	w.takeFleet(states, now)
+	w.takeFleet(states, now)
+	w.history.release()
+	var said []string
+	for _, n := range w.history.rare() {
+		said = append(said, Tell(n).What)
+	}
+	want := "n3 was killed, the disk of n3 was wiped, n3 runs (process 11)"
+	if got := strings.Join(said, ", "); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	if told := Tell(cluster.Note{Kind: cluster.NoteStarted, Node: 3, Word: cluster.StartedEmpty}); told.What != "n3 started with an empty disk" || strings.Contains(told.Next, "what is on its disk") {
+		t.Errorf("%+v", told)
+	}
+}
+
+// TestOnlyWhatOwnsSlotsKeepsWritesWaiting: the directory has no keys.
+func TestOnlyWhatOwnsSlotsKeepsWritesWaiting(t *testing.T) {
+	p := three()
+	p.Groups = append(p.Groups, GroupPicture{Group: flotilla.Directory, Leader: 2, Copies: p.Groups[0].Copies})
+	for _, verb := range []supervisor.Verb{supervisor.Kill, supervisor.SlowDisk} {
+		says := Expect(FaultAsk{Verb: verb, Node: 2, Delay: 100}, p).Says
+		if !strings.Contains(says, "the directory only, g0") || strings.Contains(says, "writes wait") || strings.Contains(says, "each write takes") {
+			t.Errorf("%s: %s", verb, says)
+		}
+	}
+	p.Groups[1].Leader = 1
+	says := Expect(FaultAsk{Verb: supervisor.Kill, Node: 1}, p).Says
+	if !strings.Contains(says, "It leads g1: ") || !strings.Contains(says, "It leads the directory too, g0") {
+		t.Error(says)
+	}
+}
+
+// TestFaultsAreRead: nodes are named as people do, and who asks otherwise is told what is wrong.
+func TestFaultsAreRead(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"verb":"cut","node":"n9","to":2,"one_way":true}`: "{cut n9 n2 true 0 0 false }",
+		`{"verb":"kill","node":3}`:                         "{kill n3 n0 false 0 0 false }",
+		`{"verb":"kill","node":"nine"}`:                    `that is not what is asked for here: "nine" names no node: nodes are 1, or n1, and so on`,
+		`{"verb":"slow","delay_ms":"long"}`:                "delay_ms can not be a string",
+		`{"verb":`:                                         "that is no JSON: unexpected EOF",
+		`kill n3`:                                          "that is no JSON: invalid character 'k' looking for beginning of value",
+	} {
+		var ask FaultAsk
+		w := httptest.NewRecorder()
+		got := ""
+		if readAsk(w, httptest.NewRequest(http.MethodPost, "/api/fault", strings.NewReader(body)), &ask) {
+			got = fmt.Sprint(ask)
+		} else {
+			got = strings.TrimSpace(w.Body.String())
+		}
+		if got != want {
+			t.Errorf("%s is read as %q, want %q", body, got, want)
+		}
+	}
+}
+
+// TestOldFaultsAreNotAskedAfter: what came of them is not remembered.
+func TestOldFaultsAreNotAskedAfter(t *testing.T) {
+	c := &Console{options: Options{Micros: func() int64 { return 5 * historyMicros }}}
+	w := httptest.NewRecorder()
+	c.seen(w, httptest.NewRequest(http.MethodGet, "/api/fault/seen?since=1", nil))
+	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "the last ten minutes") {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

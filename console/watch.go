@@ -39,6 +39,7 @@ type watcher struct {
 	history *history
 	nodes   map[flotilla.NodeID]*heard
 	fleet   map[flotilla.NodeID]supervisor.MemberState
+	told    map[flotilla.NodeID]uint64 // the number of the last of its changes that is in the history
 }
 
 // heard is what a node last said of itself.
@@ -50,7 +51,7 @@ type heard struct {
 }
 
 func newWatcher(o *Options) *watcher {
-	return &watcher{options: o, wake: make(chan struct{}, 1), history: newHistory(), nodes: map[flotilla.NodeID]*heard{}, fleet: map[flotilla.NodeID]supervisor.MemberState{}}
+	return &watcher{options: o, wake: make(chan struct{}, 1), history: newHistory(), nodes: map[flotilla.NodeID]*heard{}, fleet: map[flotilla.NodeID]supervisor.MemberState{}, told: map[flotilla.NodeID]uint64{}}
 }
 
 // join notes that a page is open, and returns what notes that it is not any more; or
@@ -194,20 +195,26 @@ func (w *watcher) askFleet(ctx context.Context) {
 	if err != nil {
 		return // it has ended, and so will this node
 	}
+	w.takeFleet(states, w.options.Micros())
+}
+
+// takeFleet takes the supervisor's word: also of changes that were before this node was asked for the
+// first time, but of the start of the fleet, of which nodes tell themselves.
+func (w *watcher) takeFleet(states []supervisor.MemberState, now int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range states {
-		was, isKnown := w.fleet[s.Node]
 		w.fleet[s.Node] = s
-		if isKnown && was.Phase == s.Phase && was.PID == s.PID {
-			continue
-		}
-		if isKnown || s.Phase != supervisor.Running {
-			w.history.add(cluster.Note{Stamp: uint64(s.ChangedMicros), Micros: s.ChangedMicros, Node: s.Node, Kind: noteProcess,
-				Word: string(s.Phase), Value: int64(s.PID)})
+		for _, c := range s.Changes {
+			isOld := c.Number <= w.told[s.Node] || c.AtMicros < now-historyMicros
+			if isOld || c.Number == 1 && c.What == supervisor.Running {
+				continue
+			}
+			w.history.add(cluster.Note{Stamp: uint64(c.AtMicros), Micros: c.AtMicros, Node: s.Node, Kind: noteProcess, Word: string(c.What), Value: int64(c.PID)})
+			w.told[s.Node] = c.Number
 		}
 	}
 }
 
-// noteProcess is a note of the supervisor: a node's process is in another phase.
+// noteProcess is a note of the supervisor: a node's process is in another phase, or its disk was wiped.
 const noteProcess cluster.NoteKind = "process"
