@@ -44,13 +44,22 @@ function sure(text) {
   return new Promise((resolve) => dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), {once: true}));
 }
 
-async function carryOut(a) {
+/**
+ * Breaks or mends something, and returns what was done and since when it is watched; nothing if it was refused.
+ * @param {any} a what is asked for
+ * @param {{lines: string[], since?: number}} before what was done as part of the same
+ */
+async function carryOut(a, before = {lines: []}) {
+  clearInterval(watching); // what is seen of an earlier fault is not said over what becomes of this one
+  watching = 0;
   try {
     const done = await post('/api/fault', a);
-    say([...(done.lines ?? []), done.error].filter(Boolean), []);
-    watch(done);
+    const all = {since: before.since ?? done.since, lines: [...before.lines, ...(done.lines ?? []), done.error].filter(Boolean)};
+    say(all.lines, []);
+    watch(all);
+    return all;
   } catch (error) {
-    if (error.status === 409 && await sure(error.message)) return carryOut({...a, sure: true});
+    if (error.status === 409 && await sure(error.message)) return carryOut({...a, sure: true}, before);
     if (error.status !== 409) fail(error, a);
   }
 }
@@ -69,13 +78,13 @@ function say(done, seen) {
 function watch(done) {
   clearInterval(watching);
   const until = performance.now() + WATCH_MS;
-  watching = setInterval(async () => {
+  const id = watching = setInterval(async () => {
     try {
       const s = await get('/api/fault/seen?since=' + done.since);
-      say([...(done.lines ?? []), done.error].filter(Boolean), s.lines);
-      if (performance.now() > until) clearInterval(watching);
+      if (watching === id) say(done.lines, s.lines);
+      if (performance.now() > until) clearInterval(id);
     } catch {
-      clearInterval(watching); // this node is gone: the line on top says so
+      clearInterval(id); // this node is gone: the line on top says so
     }
   }, EVERY_MS);
 }
@@ -89,27 +98,39 @@ export function start() {
   onChange(() => {
     if (world.isStale || !world.picture) return;
     const choice = $('fault').elements.node;
+    tellRoles(choice, world.picture);
     if (!touched) choice.value = worthBreaking(world.picture);
     if (!choice.value) choice.selectedIndex = 0; // a node that came after the page
-    const leaders = world.picture.groups.map((g) => g.leader).join() + choice.value;
+    const leaders = world.picture.groups.map((g) => `${g.leader} ${g.slots}`).join() + choice.value;
     if (leaders !== before) { before = leaders; expect(); }
   });
   expect();
 }
 
-/** The node whose loss shows most, and not the one that the page came from: it would show nothing. */
+/** Says of each node that can be chosen what it leads. */
+function tellRoles(choice, picture) {
+  for (const option of choice.options) {
+    const led = picture.groups.filter((g) => g.leader === Number(option.value)).map((g) => 'g' + g.group);
+    const some = led.length > 3 ? `${led.length} groups` : led.join(', ');
+    const text = name(option.value) + (led.length ? ` – leads ${some}` : '');
+    if (option.textContent !== text) option.textContent = text;
+  }
+}
+
+/** The node whose loss shows most: who leads the group that is drawn, or else one that has keys. Not the one that the page came from: it would show nothing. */
 function worthBreaking(picture) {
-  const first = picture.groups.filter((g) => g.group === 1), others = picture.nodes.map((n) => n.node).filter((n) => n !== picture.self);
-  return [...first, ...picture.groups].map((g) => g.leader).find((n) => others.includes(n)) ?? others[0] ?? picture.self;
+  const drawn = picture.groups.filter((g) => g.group === Number($('group').value)), others = picture.nodes.map((n) => n.node).filter((n) => n !== picture.self);
+  return [...drawn, ...picture.groups.filter((g) => g.slots)].map((g) => g.leader).find((n) => others.includes(n)) ?? others[0] ?? picture.self;
 }
 
 /** Heals links, disks and clocks, lets paused nodes go on, starts those that are down. */
 async function mend() {
   const {token} = ask();
-  await carryOut({verb: 'heal', node: 0, token});
+  let all = await carryOut({verb: 'heal', node: 0, token});
+  const also = async (a) => { if (all) all = await carryOut({...a, token}, all); };
   for (const n of world.picture?.nodes ?? []) {
-    await post('/api/fault', {verb: 'clock', node: n.node, ahead_ms: 0, sure: true, token}).catch(() => null);
-    if (n.state === 'paused') await carryOut({verb: 'resume', node: n.node});
-    if (n.state === 'down') await carryOut({verb: 'restart', node: n.node});
+    await also({verb: 'clock', node: n.node, ahead_ms: 0, sure: true});
+    if (n.state === 'paused') await also({verb: 'resume', node: n.node});
+    if (n.state === 'down') await also({verb: 'restart', node: n.node});
   }
 }

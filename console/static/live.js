@@ -66,7 +66,7 @@ const rows = new Map();
 function table(picture) {
   const body = $('groups').tBodies[0], nodes = picture.nodes.map((n) => n.node);
   picture.groups.forEach((g, i) => {
-    const of = JSON.stringify([g, g.group === group(), nodes]);
+    const of = JSON.stringify([g, g.group === group(), nodes, picture.nodes.map((n) => n.state)]);
     if (rows.get(g.group)?.of !== of) rows.set(g.group, {of, row: makeRow(picture, g)});
     const {row} = rows.get(g.group), now = body.rows[i];
     if (!now) body.append(row); else if (now !== row) now.replaceWith(row);
@@ -81,9 +81,12 @@ function makeRow(picture, g) {
     ...picture.nodes.map((n) => {
       const c = g.copies.find((c) => c.node === n.node);
       if (!c) return el('td', {}, '');
-      return el('td', {title: c.role}, glyph(c.role === 'unknown' ? 'dead' : c.role), c.role === 'unknown' ? '?' : c.lag ? `${c.lag} behind` : 'level');
+      return el('td', {title: c.role === 'unknown' ? n.state : c.role}, glyph(c.role === 'unknown' ? lookOf(n) : c.role), c.role === 'unknown' ? '?' : c.lag ? `${c.lag} behind` : 'level');
     }));
 }
+
+/** The shape of a node of whose copies nothing is known. */
+const lookOf = (n) => ({down: 'dead', paused: 'paused', silent: 'silent'}[n.state] ?? 'unknown');
 
 const redraw = perFrame(drawAll);
 onChange(redraw);

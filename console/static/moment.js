@@ -74,7 +74,7 @@ function faultsOf(n, past, future, hasSupervisor) {
 
 /** The word for a node's state: from its supervisor, or else from what others heard of it, and it wrote. */
 function stateOf(n, nodes, past, future) {
-  const is = (x) => x.node === n.node && x.kind === 'process';
+  const is = (x) => x.node === n.node && x.kind === 'process' && x.word !== 'wiped';
   const told = past.findLast(is), next = future.find(is);
   if (told && told.word in STATES) return STATES[told.word];
   if (!told && next) return next.word in STATES ? 'up' : 'unknown'; // it was started, or let go on: since when it was not running is not known
@@ -101,14 +101,14 @@ function rewindGroup(g, nodes, past, future) {
     if (leader && n.term >= led.term) led = {node: leader, term: n.term};
   }
   if (!led.node) { // before all that is kept: whom a candidate lost, or who gave the lead away
-    const first = later.find((n) => n.kind === 'hand-over' || n.word === 'candidate' && n.peer);
+    const first = later.find((n) => n.kind === 'hand-over' || ['trial', 'candidate'].includes(n.word) && n.peer);
     if (first) led.node = first.kind === 'hand-over' ? first.node : first.peer;
     else if (!later.length) led = {node: g.leader, term: g.term};
   }
   const copies = g.copies.map((c) => {
     const began = birth(c.node, past), own = roles.findLast((n) => n.node === c.node && n.stamp > began), node = nodes.find((n) => n.node === c.node);
     if (!node || ['down', 'silent', 'unknown', 'starting'].includes(node.state)) return {node: c.node, role: 'unknown'};
-    if (own) return {node: c.node, role: own.word, term: own.term};
+    if (own) return {node: c.node, role: own.word === 'trial' ? 'candidate' : own.word, term: own.term};
     if (!led.node || c.role === 'learner') return {node: c.node, role: c.role === 'learner' ? c.role : 'unknown'};
     return {node: c.node, role: c.node === led.node ? 'leader' : 'follower', term: led.term || undefined};
   });

@@ -43,7 +43,7 @@ function words(node, picture, copy) {
   return [copy.role, copy.term ? `${copy.role}, term ${copy.term}` : copy.role, copy.role === 'candidate' ? 'warn' : ''];
 }
 
-const role = (word) => ({down: 'dead', paused: 'paused'}[word] ?? word);
+const role = (word) => ({down: 'dead', dead: 'silent'}[word] ?? word);
 
 /** What a link is like: what the nodes' labs say, and whether both ends run. */
 function wireState(a, b) {

@@ -45,13 +45,17 @@ function chosen() {
 
 /** The shape of a note: of roles that of the role. */
 function shapeOf(n) {
-  if (n.kind === 'role') return n.word;
-  if (n.kind === 'process') return {down: 'dead', paused: 'paused'}[n.word] ?? 'event';
-  if (n.kind === 'fault') return {healed: 'event', clock: 'candidate', slow: 'candidate'}[n.word] ?? 'cut';
-  if (n.kind === 'silent' || n.kind === 'stopping' || n.kind === 'snapshot-failed' || n.kind === 'no-room') return 'dead';
+  if (n.kind === 'role') return n.word === 'trial' ? 'candidate' : n.word;
+  if (n.kind === 'process') return {down: 'dead', paused: 'paused', wiped: 'fault'}[n.word] ?? 'event';
+  if (n.kind === 'fault') return isMended(n) ? 'event' : n.word.startsWith('cut') ? 'cut' : 'fault';
+  if (n.kind === 'silent') return 'silent';
+  if (n.kind === 'snapshot-failed' || n.kind === 'no-room') return 'fault';
   if (n.kind.startsWith('vote') || n.kind.startsWith('trial')) return 'candidate';
   return 'event';
 }
+
+/** Whether a lab's note is of the end of what it broke. */
+const isMended = (n) => n.word.startsWith('healed') || (n.word === 'disk' || n.word === 'clock') && !n.value;
 
 function draw() {
   const svg = $('timeline'), w = svg.clientWidth || 900, lanes = (world.picture?.nodes ?? []).map((n) => n.node);

@@ -158,11 +158,21 @@ function step(d) {
 function show(write) {
   stop();
   shown = write;
+  $('sample').hidden = true;
   $('diagram').replaceChildren(diagram(write));
   $('hops').replaceChildren(...write.steps.map((s) => el('li', {'data-at': s.at, 'data-kind': s.kind, 'data-node': s.node, title: s.why}, el('time', {}, span(s.at)), s.text)));
   for (const id of ['diagram', 'player', 'hops']) $(id).hidden = false;
   $('slow').textContent = `${Math.max(1, Math.round(PLAY_MS * 1000 / write.ends)).toLocaleString('en')}× slower than it was`;
   if (isStill()) seek(write.ends); else play(0);
+}
+
+/** Forgets the write that is shown, so that nothing of it stands beside what is said of another one. */
+function clear() {
+  stop();
+  shown = null;
+  for (const id of ['diagram', 'player', 'hops', 'sample']) $(id).hidden = true;
+  $('diagram').replaceChildren();
+  $('hops').replaceChildren();
 }
 
 /** Whether all that can be known of the followed write has come. */
@@ -187,7 +197,7 @@ function tellVerdict(call, write) {
   const took = span(call.ended_us - call.began_us), verdict = $('verdict');
   verdict.className = 'say ' + (call.error ? 'bad' : '');
   if (call.error) {
-    verdict.textContent = `Not acknowledged, after ${took}: ${call.error}. ` + (call.may_have_happened ? 'It may have been carried out, or may still be.' : 'It certainly was not carried out, and never will be.');
+    verdict.textContent = `Not acknowledged, after ${took}: ${call.error.replace(/\.+$/, '')}. ` + (call.may_have_happened ? 'It may have been carried out, or may still be.' : 'It certainly was not carried out, and never will be.');
     return;
   }
   const disks = write.steps.filter((s) => s.kind === 'synced' && s.at <= (write.committed?.at ?? 0)).length;
@@ -195,7 +205,7 @@ function tellVerdict(call, write) {
   if (call.job) verdict.append(' ', el('a', {href: `/queue#${encodeURIComponent($('follow').elements.key.value)}/${call.job}`}, 'What becomes of the job'), '.');
 }
 
-/** Picks the newest whole entry of other clients, and shows it when nothing else is played. */
+/** Picks the newest whole entry of other clients, and shows it when nothing else is played. What was said of a write from here stays. */
 function lookSampled() {
   if (!$('sampled').checked || followed || timer) return;
   const applied = world.notes.findLast((n) => n.kind === 'applied' && n.stamp < now() - 1.5e6);
@@ -203,9 +213,9 @@ function lookSampled() {
   const write = assemble(notesOf(applied.group, applied.index, applied.term));
   if (!write || write.steps[0].kind !== 'proposed') return;
   Object.assign(write, {index: applied.index, group: applied.group});
-  $('verdict').className = 'say';
-  $('verdict').textContent = `Entry ${applied.index} of g${applied.group}: one of many, chosen by its leader.`;
+  $('sample').textContent = `Another client's write, entry ${applied.index} of g${applied.group}: one of many, chosen by its leader.`;
   show(write);
+  $('sample').hidden = false;
 }
 
 export function start() {
@@ -219,6 +229,9 @@ export function start() {
     e.preventDefault();
     const form = new FormData(e.target), button = e.target.querySelector('button');
     button.disabled = true;
+    followed = null;
+    clear();
+    $('sampled').checked = false; // who follows a write looks at that one, until others are asked for
     $('verdict').className = 'say';
     $('verdict').textContent = 'On its way …';
     try {
