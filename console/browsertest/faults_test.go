@@ -96,6 +96,8 @@ func TestEachVerbFromThePage(t *testing.T) {
 
 	b.follow("before")
 	b.ask(supervisor.Wipe, z)
+	told("the disk of n3 was wiped")
+	told("n3 started with an empty disk")
 	told("n3 makes a new, empty copy of g1")
 	b.until("it has caught up", runs(z)+" && ["+fmt.Sprintf(`...document.querySelectorAll('#groups tbody tr')].every((r) => r.cells[%d].textContent === 'level')`, 4+z))
 	b.shoot("each-verb")
