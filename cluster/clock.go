@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,36 @@ func (s Skew) Check() error {
 		return fmt.Errorf("a clock that runs %d ppm wrong: give up to %d", s.DriftPPM, MaxDriftPPM)
 	}
 	return nil
+}
+
+// Words says how wrong the clocks are: "right", "90 s behind", "300 ms ahead, and 200 ppm too fast".
+func (s Skew) Words() string {
+	var parts []string
+	if s.OffsetMillis != 0 {
+		size, word := s.OffsetMillis, "ahead"
+		if size < 0 {
+			size, word = -size, "behind"
+		}
+		parts = append(parts, span(size)+" "+word)
+	}
+	if s.DriftPPM > 0 {
+		parts = append(parts, fmt.Sprintf("%d ppm too fast", s.DriftPPM))
+	}
+	if s.DriftPPM < 0 {
+		parts = append(parts, fmt.Sprintf("%d ppm too slow", -s.DriftPPM))
+	}
+	if len(parts) == 0 {
+		return "right"
+	}
+	return strings.Join(parts, ", and ")
+}
+
+// span writes a time: whole seconds as such.
+func span(t flotilla.Millis) string {
+	if t%1000 == 0 {
+		return fmt.Sprintf("%d s", t/1000)
+	}
+	return fmt.Sprintf("%d ms", t)
 }
 
 // drifted is how much longer or shorter a time is on a clock that runs wrongly.

@@ -409,7 +409,7 @@ func says(a FaultAsk, name string, leads led, isAll bool) string {
 	case supervisor.SlowDisk:
 		return slowDiskSays(a, name, leads)
 	case supervisor.Clock:
-		return fmt.Sprintf("The wall clock of %s jumps by %d ms. No answer may depend on that; where it leads, TTLs count in its time, which never goes back.", name, a.Ahead)
+		return fmt.Sprintf("The wall clock of %s will be %s. No answer may depend on that; where it leads, TTLs count in its time, which never goes back.", name, cluster.Skew{OffsetMillis: a.Ahead}.Words())
 	case supervisor.Wipe:
 		return name + " is killed, loses all of its data, and starts with an empty disk. " + election + " It comes back with new copies that leaders fill by snapshots; until then one more loss is one too many."
 	case supervisor.Heal:

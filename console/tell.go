@@ -103,7 +103,11 @@ func tellFault(n cluster.Note) Telling {
 		return Telling{fmt.Sprintf("the disk of %v was made slow: each synced write takes %d ms longer", n.Node, n.Value), "somebody asked for it",
 			"a majority does without it; if it leads, writes take longer, until it gives way to a faster node"}
 	}
-	return Telling{fmt.Sprintf("the clocks of %v were set %d ms ahead", n.Node, n.Value), "somebody asked for it", "no answer depends on clocks, but TTLs count in the leader's time"}
+	skew, verb := cluster.Skew{OffsetMillis: flotilla.Millis(n.Value)}, "were set"
+	if n.Word == "drift" {
+		skew, verb = cluster.Skew{DriftPPM: int(n.Value)}, "run"
+	}
+	return Telling{fmt.Sprintf("the clocks of %v %s %s", n.Node, verb, skew.Words()), "somebody asked for it", "no answer depends on clocks, but TTLs count in the leader's time"}
 }
 
 // refusal says why a node does not vote for another.

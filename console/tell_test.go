@@ -68,12 +68,18 @@ func TestFaultsAreTold(t *testing.T) {
 	for _, c := range []struct {
 		word  string
 		value int64
-	}{{"cut", 0}, {"healed", 0}, {"slow", 20}, {"clock", 20}, {"disk", 20}, {"disk", 0}} {
+	}{{"cut", 0}, {"healed", 0}, {"slow", 20}, {"clock", 20000}, {"clock", -20000}, {"clock", 0}, {"drift", 20}, {"drift", -20}, {"drift", 0}, {"disk", 20}, {"disk", 0}} {
 		told := Tell(cluster.Note{Kind: cluster.NoteFault, Node: 1, Peer: 2, Word: c.word, Value: c.value})
 		if other, isSaid := said[told.What]; isSaid || told.Next == "" {
 			t.Errorf("%s %d is told as %s is: %+v", c.word, c.value, other, told)
 		}
 		said[told.What] = c.word
+	}
+	for what, word := range map[string]string{"the clocks of n1 were set 20 s ahead": "clock", "the clocks of n1 were set 20 s behind": "clock", "the clocks of n1 were set right": "clock",
+		"the clocks of n1 run 20 ppm too slow": "drift"} {
+		if said[what] != word {
+			t.Errorf("%q is not said: %v", what, said)
+		}
 	}
 }
 

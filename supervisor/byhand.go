@@ -39,7 +39,7 @@ func (f Faults) After(r Request, self flotilla.NodeID, others []flotilla.NodeID)
 		return f, fmt.Sprintf("%v is cut off from all other nodes; clients still reach it", self), nil
 	case Slow:
 		f.eachWay(others, func(w *transport.Fault) { w.DelayMillis, w.Drop = r.DelayMillis, r.Drop })
-		return f, fmt.Sprintf("each message to or from %v is delayed by %d ms and lost with %.3g %%", self, r.DelayMillis, 100*r.Drop), nil
+		return f, slowSays(self, r.DelayMillis, r.Drop), nil
 	case Cut:
 		return f.cut(self, r.Nodes[1], r.IsOneWay)
 	case Clock:
@@ -47,7 +47,7 @@ func (f Faults) After(r Request, self flotilla.NodeID, others []flotilla.NodeID)
 		if r.Clock.DriftPPM != 0 {
 			return f, "", errors.New("a clock that drifts needs a supervisor")
 		}
-		return f, fmt.Sprintf("the wall clock of %v is %d ms ahead", self, r.Clock.OffsetMillis), nil
+		return f, fmt.Sprintf("the clocks of %v are %s", self, f.Clock.Words()), nil
 	case SlowDisk:
 		f.DiskDelayMillis = r.DelayMillis
 		return f, fmt.Sprintf("each synced write of %v takes %d ms longer", self, r.DelayMillis), nil
@@ -55,6 +55,15 @@ func (f Faults) After(r Request, self flotilla.NodeID, others []flotilla.NodeID)
 		return f.healed(r.Nodes, self), fmt.Sprintf("%v mended what was wrong at its end", self), nil
 	}
 	return f, "", fmt.Errorf("%s: %w", r.Verb, ErrNeedsSupervisor)
+}
+
+// slowSays tells of slow links.
+func slowSays(node flotilla.NodeID, delay flotilla.Millis, drop float64) string {
+	text := fmt.Sprintf("each message to or from %v is delayed by %d ms", node, delay)
+	if drop == 0 {
+		return text
+	}
+	return text + fmt.Sprintf(" and lost with %.3g %%", 100*drop)
 }
 
 func cloned(ways map[flotilla.NodeID]transport.Fault) map[flotilla.NodeID]transport.Fault {

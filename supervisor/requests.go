@@ -270,12 +270,7 @@ func (l *loop) setClocks(r Request, now time.Time, say sayer) {
 			skew.SinceMillis = flotilla.Millis(now.UnixMilli())
 		}
 		l.clocks[l.index(node)] = skew
-		switch {
-		case skew == cluster.Skew{}:
-			say("the clocks of %v are right", node)
-		default:
-			say("the wall clock of %v is %d ms ahead, and all its clocks run %d ppm too fast", node, skew.OffsetMillis, skew.DriftPPM)
-		}
+		say("the clocks of %v are %s", node, skew.Words())
 	}
 }
 
@@ -331,7 +326,7 @@ func (l *loop) changeNetwork(r Request, say sayer) {
 			say("%v has good links and a good disk again", node)
 		case Slow:
 			l.network.Slow(node, r.DelayMillis, r.Drop)
-			say("each message to or from %v is delayed by %d ms and lost with %.3g %%", node, r.DelayMillis, 100*r.Drop)
+			say("%s", slowSays(node, r.DelayMillis, r.Drop))
 		}
 	}
 }

@@ -106,8 +106,11 @@ func (n *node) noteFaults(before transport.Faults, faults supervisor.Faults) {
 	if was == nil {
 		was = &supervisor.Faults{}
 	}
-	if was.Clock != faults.Clock {
+	if was.Clock.OffsetMillis != faults.Clock.OffsetMillis {
 		n.server.NoteFault("clock", 0, int64(faults.Clock.OffsetMillis))
+	}
+	if was.Clock.DriftPPM != faults.Clock.DriftPPM {
+		n.server.NoteFault("drift", 0, int64(faults.Clock.DriftPPM))
 	}
 	if was.DiskDelayMillis != faults.DiskDelayMillis {
 		n.server.NoteFault("disk", 0, int64(faults.DiskDelayMillis))
