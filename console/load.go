@@ -25,6 +25,10 @@ const (
 	maxLoadPeriod   = 30 * time.Minute // then it ends by itself
 	// loadKeys are how many keys are read and written, beside a counter for each connection.
 	loadKeys = 1000
+	// loadKeyLife is after how many seconds a load's keys are gone by themselves: each write of a key
+	// begins them anew, and for a counter, which no load may lose while it runs, that is done each counterRenew.
+	loadKeyLife  = "3600"
+	counterRenew = 10 * time.Minute
 	// maxLoadSeconds are how many seconds the counts are remembered, for what came of a fault.
 	maxLoadSeconds = 600
 )
@@ -212,6 +216,7 @@ type loader struct {
 	client  *door.Client      // nil: it is to be opened
 	counter string            // the key that it counts up
 	count   int64             // the greatest value of that that was acknowledged
+	renewed time.Time         // when it was last said when that key ends; zero: never
 	acked   map[string]string // what each key must hold
 	// doubtful are keys of which a write had no answer: they are not compared any more.
 	doubtful map[string]bool
@@ -234,8 +239,11 @@ func (c *loader) once(ctx context.Context) {
 	switch {
 	case isWrite && rand.IntN(4) == 0:
 		c.do(ctx, "INCR", c.counter)
+		if time.Since(c.renewed) > counterRenew {
+			c.do(ctx, "EXPIRE", c.counter, loadKeyLife)
+		}
 	case isWrite:
-		c.do(ctx, "SET", key, strconv.FormatInt(time.Now().UnixNano(), 36), "EX", "3600")
+		c.do(ctx, "SET", key, strconv.FormatInt(time.Now().UnixNano(), 36), "EX", loadKeyLife)
 	default:
 		c.do(ctx, "GET", key)
 	}
@@ -289,6 +297,8 @@ func (c *loader) learn(args []string, reply door.Reply, err error) (isChecked, i
 		isRight = n > c.count
 		c.count = max(c.count, n)
 		return true, isRight
+	case verb == "EXPIRE" && isAnswered:
+		c.renewed = time.Now()
 	}
 	return false, false
 }

@@ -1,13 +1,75 @@
 package console
 
 import (
+	"bufio"
+	"context"
 	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"flotilla"
 	"flotilla/console/door"
 )
+
+// TestALoadsKeysEnd: each key that a load makes, its counters too, is told when to end.
+func TestALoadsKeysEnd(t *testing.T) {
+	pipe, asked := door.NewPipe(), make(chan []string, 100)
+	go answerAll(pipe, asked)
+	l := newLoad(pipe, "", func() flotilla.NodeID { return 1 })
+	l.set(1000, 1)
+	c := &loader{load: l, counter: "load:n1:counter:0:1", acked: map[string]string{}, doubtful: map[string]bool{}}
+	defer func() { c.close(); _ = pipe.Close() }()
+	made, ends := map[string]bool{}, map[string]bool{}
+	for range 200 {
+		c.once(context.Background())
+		for len(asked) > 0 {
+			words := <-asked
+			switch verb := words[0]; {
+			case verb == "SET" && len(words) == 5 && words[3] == "EX", verb == "EXPIRE":
+				made[words[1]], ends[words[1]] = true, true
+			case verb == "SET" || verb == "INCR":
+				made[words[1]] = true
+			}
+		}
+	}
+	if !made[c.counter] {
+		t.Error("in 200 writes nothing was counted")
+	}
+	for key := range made {
+		if !ends[key] {
+			t.Errorf("%s stays for ever", key)
+		}
+	}
+}
+
+// answerAll answers one connection's commands with a number that grows, and passes them on.
+func answerAll(pipe *door.Pipe, asked chan<- []string) {
+	conn, err := pipe.Accept()
+	if err != nil {
+		return
+	}
+	defer func(conn net.Conn) { _ = conn.Close() }(conn)
+	in := bufio.NewReader(conn)
+	for n := 1; ; n++ {
+		var words, length int
+		if _, err := fmt.Fscanf(in, "*%d\r\n", &words); err != nil {
+			return
+		}
+		command := make([]string, words)
+		for i := range command {
+			if _, err := fmt.Fscanf(in, "$%d\r\n%s\r\n", &length, &command[i]); err != nil {
+				return
+			}
+		}
+		asked <- command
+		if _, err := fmt.Fprintf(conn, ":%d\r\n", n); err != nil {
+			return
+		}
+	}
+}
 
 // TestALoadMissesWhatWasAcknowledged: a read is compared with the last write that was
 // acknowledged, unless one without an answer may have come over it.
