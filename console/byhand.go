@@ -99,6 +99,9 @@ func (c *Console) changeOne(ctx context.Context, n flotilla.NodeInfo, request su
 // were only in the shell. The page does not show the lab's token: people put it in.
 const composeLab = "LAB=true LAB_TOKEN=TOKEN"
 
+// debians is said where a command begins with "docker compose".
+const debians = " (Debian's Compose is called docker-compose, in one word):"
+
 // Command is what to type for a fault of a node's process; empty for one that needs none.
 func (k Keeper) Command(verb supervisor.Verb, n NodePicture) string {
 	commands := map[Keeper]map[supervisor.Verb]string{
@@ -137,9 +140,9 @@ func (k Keeper) handSays(verb supervisor.Verb, n NodePicture) (says, command str
 	command = k.Command(verb, n)
 	switch {
 	case command != "" && k == Compose && verb == supervisor.Wipe:
-		return "Type this where compose.yaml is, with the lab's token for TOKEN; a volume's name begins with the project's, which is the folder's unless you named it:", command
+		return "Type this where compose.yaml is, with the lab's token for TOKEN; a volume's name begins with the project's, which is the folder's unless you named it" + debians, command
 	case command != "" && k == Compose:
-		return "No page can do that to a container. Type this where compose.yaml is:", command
+		return "No page can do that to a container. Type this where compose.yaml is" + debians, command
 	case command != "" && k == Kubernetes:
 		return "No page can do that to a pod. Type this:", command
 	case command != "" && verb == supervisor.Wipe:
