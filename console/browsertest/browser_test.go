@@ -164,7 +164,7 @@ func (b *browser) js(statements string) {
 // shoot keeps pictures of the whole page: light and dark, wide and narrow.
 func (b *browser) shoot(name string) {
 	b.t.Helper()
-	for _, width := range []int64{1280, 390} {
+	for _, width := range []int64{1280, 390, 360} {
 		for _, scheme := range []string{"light", "dark"} {
 			var png []byte
 			b.do("screenshot", emulation.SetDeviceMetricsOverride(width, 900, 1, width < 600),

@@ -49,6 +49,9 @@ func TestQueueTab(t *testing.T) {
 	b.until("a bad name is refused in the machine's words", `document.getElementById('create-say').textContent.includes('alphanumeric')`)
 	b.forgive("400")
 	b.fill("create", "name", "mail", "tries", "2")
+	b.until("it is asked for", `document.getElementById('one-h').textContent === 'mail'`)
+	b.fill("create", "name", strings.Repeat("x", 78), "tries", "2")
+	b.until("a name that is too long with what is added is told", `document.getElementById('create-say').textContent.includes('-dead has 83 characters')`)
 	b.until("both queues are there", `document.querySelectorAll('#queues tbody tr').length === 2 && document.getElementById('one-h').textContent === 'mail'`)
 
 	body := `<img src=x onerror="document.title='wrong'"> mail to Ada`
@@ -71,8 +74,7 @@ func TestQueueTab(t *testing.T) {
 	b.receive("1")
 	b.until("the page says that its lease ran out", `document.querySelector('#mine .left.bad') !== null`)
 	b.until("it died", life+` === 'sent leased released leased lapsed dead arrived' && document.getElementById('messages').tBodies[0].rows.length === 0`)
-	b.press("Done")
-	b.until("who is late is told", `document.getElementById('work-say').textContent.includes('not in the queue any more')`)
+	b.until("who is late can not say any more that it is done", `[...document.querySelectorAll('#mine button')].every((k) => k.disabled)`)
 	b.shoot("queue-dead")
 
 	b.js(`location.hash = 'mail-dead'`)

@@ -64,6 +64,7 @@ func TestStoreTab(t *testing.T) {
 	b.js(`const f = document.getElementById('look'); f.elements.key.value = 'town'; f.requestSubmit();`)
 	b.until("it is shown", `document.getElementById('edit').elements.value.value === 'Melk'`)
 	b.js(`document.getElementById('delete').click()`)
+	b.sure("Delete town?")
 	b.until("it is gone, and has a place", `document.getElementById('key-say').textContent.startsWith('Does not exist. It would go to: Slot')`)
 }
 
@@ -87,12 +88,20 @@ func (b *browser) editElements() {
 	b.until("one more is there", pairs+` === 'born=1815 name=Grace rank=admiral'`)
 	b.shoot("hash")
 	b.js(`document.querySelector('[aria-label="remove born"]').click()`)
+	b.sure("Remove born?")
 	b.until("it is gone", pairs+` === 'name=Grace rank=admiral'`)
 	look("trees")
 	b.until("the list is shown", pairs+` === '0=oak 1=elm'`)
 	set("1", "ash")
 	set("", "fir")
 	b.until("it has what was set and added", pairs+` === '0=oak 1=ash 2=fir'`)
+}
+
+// sure waits for the page to ask, and says yes.
+func (b *browser) sure(title string) {
+	b.t.Helper()
+	b.until("the page asks", fmt.Sprintf(`document.getElementById('sure').open && document.getElementById('sure-h').textContent === %q`, title))
+	b.js(`document.getElementById('sure-yes').click()`)
 }
 
 // read asks a node for a key at all levels.

@@ -1,6 +1,6 @@
 // The queue's tab: queues, one queue, working and redriving, a job's life.
 import {chart} from '/static/chart.js';
-import {$, clock, el, get, glyph, reach, shape} from '/static/dom.js';
+import {$, clock, el, get, glyph, reach, shape, sure} from '/static/dom.js';
 import {connect, name as nodeName} from '/static/stream.js';
 
 /** How often the page looks, and how often at the last hour, in milliseconds; messages of a page; characters of a body that are shown at first. */
@@ -19,7 +19,7 @@ async function api(method, path, body) {
   throw failure(problem);
 }
 
-const failure = (p) => new Error(p.message + (p.may_have_happened ? ' It may have been carried out all the same: look before you do it again.' : ''));
+const failure = (p) => Object.assign(new Error(p.message + (p.may_have_happened ? ' It may have been carried out all the same: look before you do it again.' : '')), {isRefusal: Boolean(p.code) && !p.may_have_happened});
 const of = (name, ...rest) => ['', name, ...rest].map(encodeURIComponent).join('/');
 
 /** Does something, and says in a line what came of it, or what went wrong. */
@@ -42,17 +42,6 @@ const rate = (n) => n == null || n < 0 ? '–' : n < 10 ? n.toFixed(1) : n.toFix
 const count = (n, what) => `${n} ${what}${n === 1 ? '' : 's'}`;
 const button = (text, f, kind) => { const b = el('button', {type: 'button', class: kind}, text); b.addEventListener('click', f); return b; };
 const link = (to, text = to) => el('a', {href: '#' + to}, text);
-
-/** Asks before something that can not be undone. */
-function sure(title, text, yes) {
-  $('sure-h').textContent = title;
-  $('sure-p').textContent = text;
-  $('sure-yes').textContent = yes;
-  const dialog = $('sure');
-  dialog.returnValue = 'no';
-  dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), {once: true}));
-}
 
 // All queues
 
@@ -83,11 +72,22 @@ function drawList() {
     : !all.queues.length ? 'There is none yet. Create one below, send it a job, and receive that as a worker would.' : shown.length ? count(shown.length, 'queue') + (all.has_more ? ', and there are more.' : '. Choose one.') : 'None begins like that.';
 }
 
+/** How long a queue's name may be, and how many characters of one the page adds. */
+const MAX_NAME = 80, added = (f) => (f.fifo.checked ? '.fifo'.length : 0) + (Number(f.tries.value) > 0 ? '-dead'.length : 0);
+
 async function create(f) {
-  const end = f.fifo.checked ? '.fifo' : '', name = f.name.value.trim().replace(/\.fifo$/, '') + end, dead = name.replace(/\.fifo$/, '') + '-dead' + end;
+  const end = f.fifo.checked ? '.fifo' : '', base = f.name.value.trim().replace(/\.fifo$/, ''), name = base + end, dead = base + '-dead' + end;
   const more = {ResultRetentionPeriod: '3600', ...(f.fifo.checked ? {ContentBasedDeduplication: 'true'} : {})}, tries = Number(f.tries.value);
-  if (tries > 0) await api('PUT', of(dead), {attributes: {...more}});
-  await api('PUT', of(name), {attributes: {...more, ...(f.lease.value ? {VisibilityTimeout: f.lease.value} : {}), ...(tries > 0 ? {RedrivePolicy: JSON.stringify({deadLetterTargetArn: dead, maxReceiveCount: tries})} : {})}});
+  if (base.length + added(f) > MAX_NAME) throw new Error(`${tries > 0 ? dead : name} has ${base.length + added(f)} characters, and a queue's name at most ${MAX_NAME}: choose a shorter one${tries > 0 ? ', or 0 tries' : ''}.`);
+  const make = (queue, attributes) => api('PUT', of(queue), {attributes: {...more, ...attributes}}).catch((error) => { error.message = `${queue}: ${error.message}`; throw error; });
+  const before = await get('/queue/api/depths'), isNew = !before.failed.length && !before.has_more && !before.queues.some((q) => q.name === dead);
+  if (tries > 0) await make(dead);
+  try {
+    await make(name, {...(f.lease.value ? {VisibilityTimeout: f.lease.value} : {}), ...(tries > 0 ? {RedrivePolicy: JSON.stringify({deadLetterTargetArn: dead, maxReceiveCount: tries})} : {})});
+  } catch (error) {
+    if (tries > 0 && isNew && error.isRefusal) await api('DELETE', of(dead)).catch(() => null); // nobody would know what it is for
+    throw error;
+  }
   location.hash = name;
   await list();
   return [el('b', {}, name), ' is there.', tries > 0 ? ` What is received ${count(tries, 'time')} and not done goes to ${dead}.` : ''];
@@ -138,11 +138,13 @@ async function send(f) {
 let mine = []; // what this page has leased
 
 async function receive(f) {
-  const got = await api('POST', of(current, 'leases'), {count: 1, wait_seconds: 0, ...(f.lease.value ? {lease_seconds: Number(f.lease.value)} : {})});
+  const queue = current, began = Date.now();
+  const got = await api('POST', of(queue, 'leases'), {count: 1, wait_seconds: 0, ...(f.lease.value ? {lease_seconds: Number(f.lease.value)} : {})});
   refresh();
   if (!got.messages.length) return 'There is nothing to receive now: what is leased or delayed is given to nobody.';
-  for (const m of got.messages) mine.unshift({...m, queue: current, ends: Date.parse(m.lease_ends_at)});
-  mine = mine.slice(0, 50);
+  const lasts = Number(f.lease.value || about?.attributes.VisibilityTimeout); // by this page's own clock: it may differ from theirs
+  const fresh = got.messages.map((m) => ({...m, queue, ends: lasts >= 0 ? began + 1000 * lasts : Date.parse(m.lease_ends_at)}));
+  mine = [...fresh, ...mine.filter((m) => m.ends > Date.now() && !fresh.some((n) => n.queue === m.queue && n.id === m.id))].slice(0, 50);
   follow(got.messages[0].id);
   drawMine();
   return `Received, for the ${['first', 'second', 'third'][got.messages[0].receives - 1] ?? got.messages[0].receives + 'th'} time. Now do the work, and say so.`;
@@ -160,7 +162,7 @@ async function settle(m, what, body, says) {
 }
 
 function drawMine() {
-  $('mine').replaceChildren(...mine.map((m) => {
+  $('mine').replaceChildren(...mine.filter((m) => m.queue === current).map((m) => {
     const act = (text, what, body, says, kind) => button(text, () => attempt('work-say', () => settle(m, what, body, says)), kind);
     return el('li', {}, el('p', {}, el('b', {}, shorten(m.body, 120)), el('span', {class: 'left', 'data-ends': m.ends}), ' ', link(`${m.queue}/${m.id}`, 'its life')),
       el('div', {class: 'row tight'}, act('Done', 'finish', {leases: [{receipt: m.receipt}]}, 'Done: the message is deleted.', 'main'), act('Failed for good', 'finish', {leases: [{receipt: m.receipt, is_failure: true}]}, 'Deleted, as one that failed.'),
@@ -175,6 +177,7 @@ function tick() {
     const left = Number(e.dataset.ends) - Date.now();
     e.textContent = left > 0 ? `leased for ${Math.ceil(left / 1000)} s more` : 'the lease ran out: others may have it';
     e.classList.toggle('bad', left <= 0);
+    for (const b of e.closest('li').querySelectorAll('button')) b.disabled = left <= 0;
   }
 }
 
@@ -320,10 +323,12 @@ function open() {
     for (const table of ['messages', 'attributes']) rows(table).replaceChildren();
     $('line').setAttribute('hidden', '');
     $('follow').elements.id.value = '';
+    mine = mine.filter((m) => m.ends > Date.now());
     $('life-say').className = $('move-say').className = 'say';
     $('life-say').textContent = 'Who sent it, who leased it until when, and how it ended: as the nodes wrote it down.';
   }
   current = name;
+  drawMine();
   $('one').hidden = !name;
   if (!name) { if (all) drawList(); return; }
   $('one-h').textContent = name;
@@ -334,6 +339,7 @@ function open() {
 }
 
 on('create', 'submit', (e) => attempt('create-say', () => create(e.target.elements)));
+on('create', 'input', () => { const f = $('create').elements; f.name.maxLength = MAX_NAME - added(f); });
 on('send', 'submit', (e) => attempt('send-say', () => send(e.target.elements)));
 on('work', 'submit', (e) => attempt('work-say', () => receive(e.target.elements)));
 on('follow', 'submit', (e) => follow(e.target.elements.id.value.trim()));

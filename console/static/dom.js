@@ -24,6 +24,17 @@ export const shape = (name, x, y, size = 16) => el('svg:use', {href: '#g-' + nam
 /** The same, to stand in text. */
 export const glyph = (name) => el('svg:svg', {viewBox: '0 0 16 16', 'aria-hidden': 'true'}, el('svg:use', {href: '#g-' + name}));
 
+/** Asks before something that can not be undone, in the dialog of the page. */
+export function sure(title, text, yes) {
+  $('sure-h').textContent = title;
+  $('sure-p').textContent = text;
+  $('sure-yes').textContent = yes;
+  const dialog = $('sure');
+  dialog.returnValue = 'no';
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), {once: true}));
+}
+
 /** Calls back once per frame, however often it is asked. */
 export function perFrame(draw) {
   let asked = false;

@@ -1,5 +1,5 @@
 // The store's tab: keys, one key, four levels, a command line, the ring of slots.
-import {$, el, get, post} from '/static/dom.js';
+import {$, el, get, post, sure} from '/static/dom.js';
 import {connect, onChange, world, name} from '/static/stream.js';
 
 const api = '/store/api/';
@@ -46,7 +46,7 @@ async function list(isMore) {
   const count = $('keys').tBodies[0].rows.length;
   $('more').hidden = cursor === '0';
   $('keys-say').className = 'say';
-  $('keys-say').textContent = count ? `${count} shown${cursor === '0' ? ', and no more' : '; there are more'}.` : cursor === '0' ? 'There is no such key.' : 'None yet: there are more keys to look through.';
+  $('keys-say').textContent = count ? `${count} shown${cursor === '0' ? ', and no more' : '; there are more'}.` : cursor === '0' ? prefix ? 'No key begins like that.' : 'There is no key yet.' : 'None yet: there are more keys to look through.';
 }
 
 // One key
@@ -66,7 +66,7 @@ async function show(key) {
     $('where').elements.key.value = key;
     place = k;
     const isNew = k.type === 'none';
-    const what = isNew ? 'Does not exist. It would go to: ' : `A ${k.type} of ${k.size} ${k.type === 'string' ? 'bytes' : 'elements'}, expires ${k.ttl_ms < 0 ? 'never' : 'in ' + expiry(k.ttl_ms)}. `;
+    const what = isNew ? 'Does not exist. It would go to: ' : `A ${k.type === 'zset' ? 'sorted set' : k.type} of ${k.size} ${k.type === 'string' ? 'byte' : 'element'}${k.size === 1 ? '' : 's'}, expires ${k.ttl_ms < 0 ? 'never' : 'in ' + expiry(k.ttl_ms)}. `;
     sayKey = () => { if (!say.classList.contains('bad')) say.textContent = what + `Slot ${k.slot}, ${whereIs(k)}.`; };
     sayKey();
     $('key-body').hidden = false;
@@ -110,15 +110,18 @@ function edits(type, [a, b]) {
     f.value.value = b;
     f.value.focus();
   }));
-  if (removals[type]) all.push(' ', button('remove', () => change([removals[type], current.key, a])));
+  if (removals[type]) all.push(' ', button('remove', async () => {
+    const {key, shown} = current;
+    if (await sure(`Remove ${a}?`, `It is taken out of ${shown}, and nothing brings it back.`, 'Remove it')) change([removals[type], key, a], key);
+  }));
   return el('span', {}, ...all);
 }
 
-async function change(args) {
+async function change(args, key = current.key) {
   await attempt($('key-say'), async () => {
     const done = await post(api + 'command', {args});
     if (done.error) throw new Error(done.text);
-    await show(current.key);
+    await show(key);
     await list(false);
   });
 }
@@ -263,7 +266,10 @@ on('edit', 'submit', (e) => {
   change(['SET', current.key, e.target.elements.value.value, ...(ttl > 0 ? ['EX', String(ttl)] : [])]);
 });
 on('expire', 'click', () => { const ttl = Number($('edit').elements.ttl.value); change(ttl > 0 ? ['EXPIRE', current.key, String(ttl)] : ['PERSIST', current.key]); });
-on('delete', 'click', () => change(['DEL', current.key]));
+on('delete', 'click', async () => {
+  const {key, shown} = current;
+  if (await sure(`Delete ${shown}?`, 'The key is deleted with all that it holds. Nothing brings it back.', 'Delete it')) change(['DEL', key], key);
+});
 on('levels', 'submit', levels);
 on('line', 'submit', (e) => { const input = e.target.elements.line; if (input.value.trim()) { send(input.value); input.value = ''; } });
 $('line').elements.line.addEventListener('input', (e) => help(e.target.value));
