@@ -94,9 +94,10 @@ function list(from, right) {
   const inside = chosen().filter((n) => n.stamp >= from && n.stamp <= right);
   const at = inside.findIndex(isPicked);
   const last = at < 0 ? inside.length : Math.min(inside.length, Math.max(at + LISTED / 2, LISTED));
-  const some = inside.slice(Math.max(0, last - LISTED), last).reverse();
+  const earlier = Math.max(0, last - LISTED), later = inside.length - last;
+  const some = inside.slice(earlier, last).reverse();
   const isUntold = world.isStale && isLive();
-  const ids = isUntold + some.map((n) => n.n + (isPicked(n) ? '!' : '')).join();
+  const ids = [isUntold, earlier, later, ...some.map((n) => n.n + (isPicked(n) ? '!' : ''))].join();
   const events = $('events');
   if (events.dataset.ids === ids) return;
   events.dataset.ids = ids;
@@ -105,20 +106,40 @@ function list(from, right) {
     return;
   }
   const items = some.map((n) => {
-    const li = el('li', {'aria-current': isPicked(n) ? 'true' : null, 'data-kind': n.kind, 'data-node': n.node, tabindex: 0}, el('time', {}, clock(n.at_us)), glyph(shapeOf(n)),
+    const li = el('li', {'aria-current': isPicked(n) ? 'true' : null, 'data-kind': n.kind, 'data-node': n.node, 'data-n': n.n, tabindex: -1}, el('time', {}, clock(n.at_us)), glyph(shapeOf(n)),
       el('span', {}, n.what + '.', n.why || n.next ? el('small', {}, [n.why && 'Why: ' + n.why + '.', n.next && 'What follows: ' + n.next + '.'].filter(Boolean).join(' ')) : null));
     li.addEventListener('click', () => pick(n));
     li.addEventListener('keydown', (e) => { if (e.key === 'Enter' || e.key === ' ') { e.preventDefault(); pick(n); } });
+    li.addEventListener('focus', () => stopAt(li));
     return li;
   });
   if (isUntold) items.unshift(remark(`${own()}, which told all this, does not answer: what happened after ${asOf()} is not known here.`));
-  const hadFocus = events.contains(document.activeElement);
+  if (later) items.unshift(remark(`and ${later} later: step on to see them.`));
+  if (earlier) items.push(remark(`and ${earlier} earlier: step back to see them, or choose a shorter span.`));
+  const hadFocus = events.contains(document.activeElement), old = events.querySelector('[tabindex="0"]')?.dataset.n;
   events.replaceChildren(...items);
-  const current = events.querySelector('[aria-current]');
+  const current = events.querySelector('[aria-current]'), first = events.querySelector('[data-n]');
+  const tabbed = current ?? events.querySelector(`[data-n="${old}"]`) ?? first;
+  if (tabbed) stopAt(tabbed);
+  if (tabbed && hadFocus) tabbed.focus({preventScroll: true});
   if (!current) return;
-  if (hadFocus) current.focus({preventScroll: true});
   // The list is scrolled, never the page: the picture is what is looked at.
   events.scrollTop = Math.min(Math.max(events.scrollTop, current.offsetTop + current.offsetHeight - events.clientHeight), current.offsetTop);
+}
+
+/** Has one event be where the tabulator stops; arrows go on from there. */
+function stopAt(li) {
+  for (const e of $('events').querySelectorAll('[tabindex="0"]')) e.tabIndex = -1;
+  li.tabIndex = 0;
+}
+
+/** Goes from event to event of the list by keys. */
+function walk(e) {
+  const all = [...$('events').querySelectorAll('[data-n]')], i = all.indexOf(document.activeElement);
+  const to = {ArrowDown: i + 1, ArrowUp: i - 1, Home: 0, End: all.length - 1}[e.key];
+  if (to == null || i < 0) return;
+  e.preventDefault();
+  all[Math.min(Math.max(to, 0), all.length - 1)].focus();
 }
 
 /** A line that is no note. */
@@ -165,6 +186,7 @@ export function start() {
     if (e.key === 'ArrowLeft' || e.key === 'ArrowRight') { e.preventDefault(); step(e.key === 'ArrowLeft' ? -1 : 1); }
     if (e.key === 'Escape') live();
   });
+  $('events').addEventListener('keydown', walk);
   let grabbed = null;
   $('timeline').addEventListener('pointerdown', (e) => { grabbed = {x: e.clientX, end: edge(), isMoved: false}; });
   addEventListener('pointerup', (e) => {
