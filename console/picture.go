@@ -35,10 +35,14 @@ type NodePicture struct {
 	Faults    map[flotilla.NodeID]transport.Fault `json:"faults,omitempty"`  // on the way to others, by a lab
 	// DiskDelay is how much longer each synced write takes, by a lab.
 	DiskDelay flotilla.Millis `json:"disk_delay_ms,omitempty"`
-	Commands  uint64          `json:"commands"`
-	Reads     uint64          `json:"reads"`
-	Entries   uint64          `json:"entries"`
-	LogBytes  uint64          `json:"log_bytes"`
+	// ClockAhead is how far its wall clock is ahead, or behind if negative, and DriftPPM how much too
+	// fast its clocks run, by a lab.
+	ClockAhead flotilla.Millis `json:"clock_ms,omitempty"`
+	DriftPPM   int             `json:"drift_ppm,omitempty"`
+	Commands   uint64          `json:"commands"`
+	Reads      uint64          `json:"reads"`
+	Entries    uint64          `json:"entries"`
+	LogBytes   uint64          `json:"log_bytes"`
 }
 
 // GroupPicture is one group.
@@ -109,7 +113,7 @@ func drawNode(n flotilla.NodeInfo, h *heard, phase supervisor.Phase) NodePicture
 	if h != nil && h.status != nil {
 		s := h.status
 		d.PID, d.Commands, d.Reads, d.Entries, d.LogBytes, d.Faults = s.PID, s.Commands, s.Reads, s.Entries, s.Disk.LogBytes, h.wrong.Outgoing
-		d.DiskDelay = h.wrong.DiskDelayMillis
+		d.DiskDelay, d.ClockAhead, d.DriftPPM = h.wrong.DiskDelayMillis, h.wrong.Clock.OffsetMillis, h.wrong.Clock.DriftPPM
 		for _, other := range s.Nodes {
 			if other.Node != n.ID && !other.IsAlive {
 				d.Unheard = append(d.Unheard, other.Node)

@@ -83,9 +83,14 @@ func TestEachVerbFromThePage(t *testing.T) {
 	b.ask(supervisor.Heal, z)
 	b.until("its links are as they were", "!"+wire("+70 ms"))
 
-	fill("ahead", "2000")
+	fill("ahead", "")
 	b.ask(supervisor.Clock, z)
-	told("the clocks of n3 were set 2000 ms ahead")
+	b.until("an empty number is not taken for one", `document.getElementById('expect').textContent.startsWith('Give a whole number')`)
+	fill("ahead", "-90000")
+	b.ask(supervisor.Clock, z)
+	told("the clocks of n3 were set 90 s behind")
+	b.until("it is in the picture", `document.querySelector('#picture [data-node="3"]').textContent.includes('clock -90 s') && document.getElementById('broken').textContent.endsWith(': n3: clock -90 s.')`)
+	b.shoot("wrong-clock")
 	fill("ahead", "0")
 	b.ask(supervisor.Clock, z)
 

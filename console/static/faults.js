@@ -9,16 +9,25 @@ let watching = 0, touched = false;
 
 /** The fault that the form asks for. */
 function ask() {
-  const f = new FormData($('fault'));
+  const f = new FormData($('fault')), typed = (name) => Number($('fault').elements[name].value); // also of fields that are not shown
   const verb = f.get('verb');
-  return {verb, node: Number(f.get('node')), to: verb === 'cut' ? Number(f.get('to')) : 0, one_way: verb === 'cut' && f.has('oneway'),
-    delay_ms: {slow: Number(f.get('delay')), 'slow-disk': Number(f.get('disk'))}[verb] ?? 0, ahead_ms: verb === 'clock' ? Number(f.get('ahead')) : 0, token: f.get('token') ?? ''};
+  return {verb, node: Number(f.get('node')), to: verb === 'cut' ? typed('to') : 0, one_way: verb === 'cut' && $('fault').elements.oneway.checked,
+    delay_ms: {slow: typed('delay'), 'slow-disk': typed('disk')}[verb] ?? 0, ahead_ms: verb === 'clock' ? typed('ahead') : 0, token: f.get('token') ?? ''};
 }
 
 /** Says beforehand what to expect, and shows only the fields that matter. */
 async function expect() {
   const a = ask();
-  for (const label of $('fault').querySelectorAll('[data-for]')) label.hidden = label.dataset.for !== a.verb;
+  for (const label of $('fault').querySelectorAll('[data-for]')) {
+    label.hidden = label.dataset.for !== a.verb;
+    label.querySelector('input, select').disabled = label.hidden; // what is not shown is not asked for
+  }
+  const wrong = [...$('fault').querySelectorAll('input[type=number]:enabled')].find((e) => !e.checkValidity());
+  if (wrong) {
+    $('expect').textContent = `Give a whole number of milliseconds, from ${wrong.min} to ${wrong.max}.`;
+    $('expect').className = 'bad';
+    return;
+  }
   const q = new URLSearchParams({verb: a.verb, node: a.node, to: a.to, delay_ms: a.delay_ms, ahead_ms: a.ahead_ms});
   if (a.one_way) q.set('one_way', '');
   try {

@@ -41,10 +41,12 @@ function rewindNodes(picture, past, future) {
   const hasSupervisor = [...past, ...future].some((n) => n.kind === 'process');
   const nodes = picture.nodes.map((n) => {
     const others = picture.nodes.filter((o) => o.node !== n.node).map((o) => o.node);
-    const isDisk = (x) => x.node === n.node && x.kind === 'fault' && x.word === 'disk';
-    const disk = past.findLast((x) => isDisk(x) && (hasSupervisor || x.stamp > birth(n.node, past)));
+    const last = (word, now = 0) => {
+      const is = (x) => x.node === n.node && x.kind === 'fault' && x.word === word, found = past.findLast((x) => is(x) && (hasSupervisor || x.stamp > birth(n.node, past)));
+      return found ? found.value ?? 0 : future.some(is) ? 0 : now;
+    };
     return {...n, why: '', unheard: others.filter((o) => isUnheard(n, o, past, future)), faults: faultsOf(n, past, future, hasSupervisor),
-      disk_delay_ms: disk ? disk.value ?? 0 : future.some(isDisk) ? 0 : n.disk_delay_ms};
+      disk_delay_ms: last('disk', n.disk_delay_ms), clock_ms: last('clock', n.clock_ms), drift_ppm: last('drift', n.drift_ppm)};
   });
   for (const n of nodes) n.state = stateOf(n, nodes, past, future);
   return nodes;

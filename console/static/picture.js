@@ -11,7 +11,7 @@ function layout(nodes) {
   const many = nodes.length, narrow = W < 500;
   H = many === 3 ? narrow ? 260 : 310 : narrow ? 360 : 420;
   $('picture').setAttribute('viewBox', `0 0 ${W} ${H}`);
-  const w = narrow ? many <= 3 ? 124 : 92 : many <= 5 ? 172 : many <= 9 ? 132 : 96, h = 84;
+  const w = narrow ? many <= 3 ? 124 : 92 : many <= 5 ? 172 : many <= 9 ? 132 : 96, h = 90;
   boxes = new Map(nodes.map((n, i) => {
     const angle = -Math.PI / 2 + 2 * Math.PI * i / many;
     const x = many === 1 ? W / 2 : W / 2 + Math.cos(angle) * (W / 2 - w / 2 - 8) * (many === 3 && narrow ? 1.15 : 1);
@@ -29,6 +29,31 @@ function isCutOff(node, picture) {
   return others.length > 0 && ['up', 'unready', 'draining'].includes(node.state) && others.every((n) => node.unheard?.includes(n.node));
 }
 
+/** What is wrong with a node's disk and clocks, a mark each. */
+function wrongs(node) {
+  const ms = node.clock_ms, size = Math.abs(ms), ppm = node.drift_ppm;
+  return [node.disk_delay_ms ? `disk +${node.disk_delay_ms} ms` : '', ms ? `clock ${ms < 0 ? '-' : '+'}${size % 1000 ? size + ' ms' : size / 1000 + ' s'}` : '', ppm ? `clock ${ppm < 0 ? '' : '+'}${ppm} ppm` : ''].filter(Boolean);
+}
+
+/** What is broken of links, disks and clocks, a sentence; empty if nothing is. */
+function broken(picture) {
+  const parts = [], nodes = picture.nodes;
+  const all = (n, is) => nodes.length > 2 && nodes.every((o) => o === n || is(n.faults?.[o.node]) && is(o.faults?.[n.node]));
+  const isCut = (f) => Boolean(f?.cut), isSlow = (f) => Boolean(f) && !f.cut, delay = (f) => f.delay_ms ? `+${f.delay_ms} ms` : 'lossy';
+  const alone = nodes.filter((n) => all(n, isCut)), slow = nodes.filter((n) => all(n, isSlow));
+  for (const n of alone) parts.push(`${name(n.node)} is cut off from all`);
+  for (const n of slow) parts.push(`the links of ${name(n.node)} are slow (${delay(n.faults[nodes.find((o) => o !== n).node])})`);
+  for (const a of nodes) for (const b of nodes) {
+    const f = a.faults?.[b.node], back = b.faults?.[a.node];
+    if (isCut(f) && !alone.includes(a) && !alone.includes(b)) {
+      if (!isCut(back)) parts.push(`nothing that ${name(a.node)} sends reaches ${name(b.node)}`);
+      else if (a.node < b.node) parts.push(`${name(a.node)} and ${name(b.node)} are cut off from each other`);
+    } else if (isSlow(f) && !slow.includes(a) && !slow.includes(b)) parts.push(`the way from ${name(a.node)} to ${name(b.node)} is slow (${delay(f)})`);
+  }
+  for (const n of nodes) parts.push(...wrongs(n).map((mark) => `${name(n.node)}: ${mark}`));
+  return parts.length ? `What is broken ${picture.isPast ? 'then' : 'now'}, of links, disks and clocks: ${parts.join('; ')}.` : '';
+}
+
 /** The words for the state of a node. */
 function words(node, picture, copy) {
   if (node.state === 'down') return ['down', 'killed', 'bad'];
@@ -38,7 +63,8 @@ function words(node, picture, copy) {
   if (node.state === 'starting') return ['unknown', 'starting', 'soft'];
   if (isCutOff(node, picture)) return ['cut', 'runs, but is cut off', 'bad'];
   if (!copy) return ['unknown', picture.isPast ? 'its role is not known' : 'no copy of the group', 'soft'];
-  if (node.disk_delay_ms) return [copy.role, `disk +${node.disk_delay_ms} ms`, 'warn'];
+  const marks = wrongs(node);
+  if (marks.length) return [copy.role, marks.join(', '), 'warn'];
   if (copy.old) return [copy.role, 'led term ' + copy.term, 'warn'];
   return [copy.role, copy.term ? `${copy.role}, term ${copy.term}` : copy.role, copy.role === 'candidate' ? 'warn' : ''];
 }
@@ -74,6 +100,9 @@ export function draw(picture, group) {
   svg.replaceChildren(root, talk, overlay);
   svg.classList.toggle('past', Boolean(picture.isPast));
   svg.setAttribute('aria-label', describe(picture, g));
+  const wrong = broken(picture);
+  if ($('broken').textContent !== wrong) $('broken').textContent = wrong;
+  $('broken').hidden = !wrong;
 }
 
 /** One node. */
@@ -126,13 +155,17 @@ function edge(node, to) {
   return {x: b.x + dx * k, y: b.y + dy * k};
 }
 
-/** Where a message begins or ends; the client, 0, stands above the node that it asks. */
+/** Where a message begins or ends; the client, 0, stands by the node that it asks. */
 function end(node, other) {
   const b = boxes.get(other);
   return node ? edge(node, boxes.get(other) ?? client(boxes.get(node))) : client(b);
 }
 
-function client(b) { return {x: b.x, y: Math.max(8, b.y - b.h / 2 - 36)}; }
+/** Where the client is: above the box of a node, or beside it where there is no room. */
+function client(b) {
+  const y = b.y - b.h / 2 - 36;
+  return y < 12 ? {x: b.x + b.w / 2 + 36, y: b.y} : {x: b.x, y};
+}
 
 /**
  * Shows what nodes say to each other: votes, above all. Each direction has its own side of the link.
@@ -142,15 +175,17 @@ function client(b) { return {x: b.x, y: Math.max(8, b.y - b.h / 2 - 36)}; }
 export function showTalk(messages, where = 0) {
   if (!talk) return;
   const parts = [];
-  for (const m of messages) {
-    if (!boxes.has(m.from) || !boxes.has(m.to)) continue;
+  const shown = messages.filter((m) => boxes.has(m.from) && boxes.has(m.to));
+  for (const m of shown) {
     const p = edge(m.from, boxes.get(m.to)), q = edge(m.to, boxes.get(m.from));
     const long = Math.hypot(q.x - p.x, q.y - p.y) || 1, dx = (q.x - p.x) / long, dy = (q.y - p.y) / long;
     const at = (k, side) => [p.x + (q.x - p.x) * k - dy * side, p.y + (q.y - p.y) * k + dx * side];
-    const [x1, y1] = at(0, 9), [x2, y2] = at(1, 9), [tx, ty] = at(.5, 9);
+    // One of several that go the same way is further out, and has its words further on.
+    const isLevel = Math.abs(dy) < .3, same = shown.filter((o) => o.from === m.from && o.to === m.to), i = same.indexOf(m), side = 9 + (isLevel ? 14 : 6) * i;
+    const [x1, y1] = at(0, side), [x2, y2] = at(1, side), [tx, ty] = at(isLevel ? .5 : (i + 1) / (same.length + 1), side);
     parts.push(el('svg:g', {class: `talk ${m.look}${m.isPicked ? ' on' : ''}`, 'data-from': m.from, 'data-to': m.to},
       el('svg:line', {x1, y1, x2: x2 - dx * 8, y2: y2 - dy * 8}), el('svg:path', {d: `M${x2} ${y2}l${-dx * 10 - dy * 5} ${-dy * 10 + dx * 5}l${dy * 10} ${-dx * 10}z`}),
-      el('svg:text', {x: tx, y: ty + 4, 'text-anchor': Math.abs(dy) < .3 ? 'middle' : -dy * 9 < 0 ? 'end' : 'start'}, m.label)));
+      el('svg:text', {x: tx, y: ty + 4, 'text-anchor': isLevel ? 'middle' : -dy * 9 < 0 ? 'end' : 'start'}, m.label)));
   }
   const b = boxes.get(where);
   if (b) parts.push(el('svg:rect', {class: 'spot', x: b.x - b.w / 2 - 4, y: b.y - b.h / 2 - 4, width: b.w + 8, height: b.h + 8, rx: 11}));
@@ -179,7 +214,7 @@ export function showWrite(write, at) {
   for (const s of write?.steps ?? []) if (s.at <= at && s.badge) done.set(s.node, s.badge);
   for (const [node, badge] of done) {
     const b = boxes.get(node);
-    if (b) parts.push(el('svg:text', {class: 'badge', x: b.x + b.w / 2 - 10, y: b.y + b.h / 2 - 6, 'text-anchor': 'end'}, badge));
+    if (b) parts.push(el('svg:text', {class: 'badge', x: b.x + b.w / 2 - 10, y: b.w < 140 ? b.y - b.h / 2 + 29 : b.y + b.h / 2 - 12, 'text-anchor': 'end'}, badge));
   }
   overlay.replaceChildren(...parts);
 }
