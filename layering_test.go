@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"httpserve":             {},
 	"queue/intake":          {},
 	"queue/sqs":             {"httpserve", "queue", "queue/intake"},
-	"queue/rest":            {"queue", "queue/intake"},
+	"queue/rest":            {"httpserve", "queue", "queue/intake"},
 	"queue/queuetest":       {"cluster", "queue", "storage", "transport"},
 	"queue/rest/resttest":   {"queue/queuetest", "queue/rest"},
 	"queue/worker":          {"queue", "queue/rest"},

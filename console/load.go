@@ -27,7 +27,7 @@ const (
 	loadKeys = 1000
 	// loadKeyLife is after how many seconds a load's keys are gone by themselves: each write of a key
 	// begins them anew, and for a counter, which no load may lose while it runs, that is done each counterRenew.
-	loadKeyLife  = "3600"
+	loadKeyLife  = 3600
 	counterRenew = 10 * time.Minute
 	// maxLoadSeconds are how many seconds the counts are remembered, for what came of a fault.
 	maxLoadSeconds = 600
@@ -240,10 +240,10 @@ func (c *loader) once(ctx context.Context) {
 	case isWrite && rand.IntN(4) == 0:
 		c.do(ctx, "INCR", c.counter)
 		if time.Since(c.renewed) > counterRenew {
-			c.do(ctx, "EXPIRE", c.counter, loadKeyLife)
+			c.do(ctx, "EXPIRE", c.counter, strconv.Itoa(loadKeyLife))
 		}
 	case isWrite:
-		c.do(ctx, "SET", key, strconv.FormatInt(time.Now().UnixNano(), 36), "EX", loadKeyLife)
+		c.do(ctx, "SET", key, strconv.FormatInt(time.Now().UnixNano(), 36), "EX", strconv.Itoa(loadKeyLife))
 	default:
 		c.do(ctx, "GET", key)
 	}

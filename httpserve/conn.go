@@ -141,7 +141,7 @@ func (c *conn) exchange(ctx context.Context) (goesOn bool) {
 	defer cancel()
 	a := &c.answer
 	a.begin(r)
-	if !c.handle(r.WithContext(ctx), cancel) {
+	if !c.handle(r.WithContext(requestContext{ctx, c}), cancel) {
 		return false
 	}
 	if !c.drain() {

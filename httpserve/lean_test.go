@@ -360,6 +360,8 @@ func TestClientThatGoes(t *testing.T) {
 		asked <- string(body)
 		switch r.URL.Path {
 		case "/goes":
+			httpserve.Watch(r.Context())
+			httpserve.Watch(r.Context()) // once is enough
 			<-r.Context().Done()
 			gone <- r.Context().Err()
 		case "/stays":

@@ -1,6 +1,9 @@
 package httpserve
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // watchAfter is how long a request may be answered before somebody looks whether its client is
 // still there: for the many that are answered sooner nothing is started.
@@ -30,6 +33,30 @@ func (c *conn) give(cancel func()) {
 	c.isGiven, c.cancel = true, cancel
 	c.mu.Unlock()
 	c.timer.Reset(watchAfter)
+}
+
+// requestContext is the context of a request, and knows its connection.
+type requestContext struct {
+	context.Context
+	conn *conn
+}
+
+type connKey struct{}
+
+func (r requestContext) Value(key any) any {
+	if key == (connKey{}) {
+		return r.conn
+	}
+	return r.Context.Value(key)
+}
+
+// Watch has the end of a request's context come at once when its client goes, and not some time
+// after: for who is about to wait for something that is for this client only. The context must be a
+// request's, or made of it; if its server is none of ours, nothing happens.
+func Watch(ctx context.Context) {
+	if c, ok := ctx.Value(connKey{}).(*conn); ok {
+		c.lookLater()
+	}
 }
 
 // lookLater begins to look whether the client is still there, once its request has come whole:

@@ -57,6 +57,9 @@ func (c *Client) ReceiveMessage(ctx context.Context, command ReceiveMessage, wai
 			c.noteReceived(ctx, name, reply.Messages)
 			return reply, err
 		}
+		if waiting, ok := ctx.Value(waitingKey{}).(func()); ok {
+			waiting()
+		}
 		elsewhere := c.elsewhere(name)
 		pause := pollMillis * time.Millisecond
 		if elsewhere != nil {
@@ -74,6 +77,14 @@ func (c *Client) ReceiveMessage(ctx context.Context, command ReceiveMessage, wai
 			where, lastFull = look{first: -1, isGentle: true}, now
 		}
 	}
+}
+
+type waitingKey struct{}
+
+// WithWaiting returns a context whose receives call waiting before they wait for a message: what is
+// found then goes to whoever is still there.
+func WithWaiting(ctx context.Context, waiting func()) context.Context {
+	return context.WithValue(ctx, waitingKey{}, waiting)
 }
 
 // receive looks once. It returns in which partition it found something, or -1.

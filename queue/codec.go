@@ -2,7 +2,6 @@ package queue
 
 import (
 	"encoding/binary"
-	"sync"
 
 	"flotilla"
 )
@@ -127,34 +126,30 @@ func list[T any](c *coder, items *[]T, each func(*T)) {
 // coded is what has fields.
 type coded interface{ fields(c *coder) }
 
-// coders are coders that nobody uses. Each message takes some twenty, and each would be
-// an allocation.
-var coders = sync.Pool{New: func() any { return new(coder) }}
-
-func encode(dst []byte, value coded) []byte {
-	c := coders.Get().(*coder)
-	*c = coder{out: dst}
-	value.fields(c)
-	dst = c.out
-	c.out = nil
-	coders.Put(c)
-	return dst
-}
+func encode(dst []byte, value coded) []byte { return new(coder).encode(dst, value) }
 
 // decode fills value from all of b, and reports whether b was well formed.
-func decode(b []byte, value coded) bool {
-	c := coders.Get().(*coder)
+func decode(b []byte, value coded) bool { return new(coder).decode(b, value) }
+
+// encode is encode with a coder that is there already: a message takes some twenty, and each
+// would be an allocation.
+func (c *coder) encode(dst []byte, value coded) []byte {
+	*c = coder{out: dst}
+	value.fields(c)
+	return c.out
+}
+
+func (c *coder) decode(b []byte, value coded) bool {
 	*c = coder{rest: b, isReading: true}
 	value.fields(c)
-	ok := !c.bad && len(c.rest) == 0
-	c.rest = nil
-	coders.Put(c)
-	return ok
+	return !c.bad && len(c.rest) == 0
 }
 
 // mustDecode is decode for what the machine itself wrote.
-func mustDecode(b []byte, value coded) {
-	flotilla.Assert(decode(b, value), "a record of the state can be decoded")
+func mustDecode(b []byte, value coded) { new(coder).mustDecode(b, value) }
+
+func (c *coder) mustDecode(b []byte, value coded) {
+	flotilla.Assert(c.decode(b, value), "a record of the state can be decoded")
 }
 
 // Encode appends a command in the form that the machine reads: 'q', the
@@ -164,11 +159,11 @@ func Encode(dst []byte, command Command) []byte {
 }
 
 // appendReply appends a reply: 0 and its fields, or 1 and the error's.
-func appendReply(dst []byte, reply coded, err *Error) []byte {
+func (c *coder) appendReply(dst []byte, reply coded, err *Error) []byte {
 	if err != nil {
-		return encode(append(dst, 1), err)
+		return c.encode(append(dst, 1), err)
 	}
-	return encode(append(dst, 0), reply)
+	return c.encode(append(dst, 0), reply)
 }
 
 // DecodeReply fills reply, which must be of the type that the command names. An

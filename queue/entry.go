@@ -25,6 +25,7 @@ type entry struct {
 	out       []byte
 
 	keyBuf, valueBuf []byte // of the last key and value: the state copies both
+	coder            coder  // of what is read or written just now
 }
 
 // queue is a queue as an entry has it.
@@ -55,7 +56,7 @@ func newEntry(r flotilla.Reader, tx *flotilla.Tx, now flotilla.Millis) *entry {
 
 // encoded returns what a value is in the state, valid until the next one is asked for.
 func (e *entry) encoded(value coded) []byte {
-	e.valueBuf = encode(e.valueBuf[:0], value)
+	e.valueBuf = e.coder.encode(e.valueBuf[:0], value)
 	return e.valueBuf
 }
 
@@ -88,11 +89,11 @@ func (e *entry) known(name string) *queue {
 		return nil
 	}
 	q := newQueue()
-	mustDecode(value, &q.queueRecord)
+	e.coder.mustDecode(value, &q.queueRecord)
 	q.secret = slices.Clone(q.secret)
 	value, ok = e.r.Get(headerKey(q.gen))
 	flotilla.Assert(ok, "a queue has a header")
-	mustDecode(value, &q.header)
+	e.coder.mustDecode(value, &q.header)
 	e.queues[name], e.names[q.gen] = q, name
 	return q
 }
@@ -111,7 +112,7 @@ func (e *entry) queueOf(gen uint64) *queue {
 			return nil
 		}
 		var h header
-		mustDecode(value, &h)
+		e.coder.mustDecode(value, &h)
 		name = h.name
 	}
 	if q := e.known(name); q != nil && q.gen == gen {
@@ -146,7 +147,7 @@ func (e *entry) lane(q *queue, number uint64) *lane {
 	value, ok := e.r.Get(e.numberKey(q, spaceLane, number))
 	flotilla.Assert(ok, "a message's lane exists")
 	l := &lane{}
-	mustDecode(value, l)
+	e.coder.mustDecode(value, l)
 	q.lanes[number] = l
 	return l
 }

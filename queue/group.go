@@ -77,7 +77,7 @@ func (e *entry) group(q *queue, number uint64) *group {
 	value, ok := e.r.Get(e.numberKey(q, spaceGroup, number))
 	flotilla.Assert(ok, "a group whose number is known exists")
 	g := &group{}
-	mustDecode(value, g)
+	e.coder.mustDecode(value, g)
 	q.hold(g)
 	return g
 }

@@ -62,7 +62,7 @@ func (Machine) Apply(tx *flotilla.Tx, command []byte) []byte {
 		e.out = nil
 	}
 	reply, err := e.apply(command)
-	e.out = appendReply(e.out, reply, err)
+	e.out = e.coder.appendReply(e.out, reply, err)
 	return e.out
 }
 
@@ -176,7 +176,7 @@ func (e *entry) apply(b []byte) (Reply, *Error) {
 func (Machine) Read(view *flotilla.View, command []byte) []byte {
 	e := newEntry(view.Reader, nil, max(view.Now, view.Time))
 	reply, err := e.read(command)
-	return appendReply(nil, reply, err)
+	return new(coder).appendReply(nil, reply, err)
 }
 
 func (e *entry) read(b []byte) (Reply, *Error) {

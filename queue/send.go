@@ -225,14 +225,14 @@ func (e *entry) findBody(q *queue, number uint64) *body {
 		return nil
 	}
 	m := &body{}
-	mustDecode(value, m)
+	e.coder.mustDecode(value, m)
 	return m
 }
 
 // lease returns what changes of a message.
 func (e *entry) lease(q *queue, number uint64) (l lease) {
 	if value, ok := e.r.Get(e.numberKey(q, spaceLease, number)); ok {
-		mustDecode(value, &l)
+		e.coder.mustDecode(value, &l)
 	}
 	return l
 }

@@ -30,7 +30,7 @@ func (e *entry) find(q *queue, text string) (h handle, l lease, s standing, err 
 	if !ok {
 		return h, l, isGone, nil
 	}
-	mustDecode(value, &l)
+	e.coder.mustDecode(value, &l)
 	switch {
 	case l.token != h.token:
 		return h, l, isSuperseded, nil

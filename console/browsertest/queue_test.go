@@ -49,7 +49,7 @@ func TestQueueTab(t *testing.T) {
 	b.until("a bad name is refused in the machine's words", `document.getElementById('create-say').textContent.includes('alphanumeric')`)
 	b.forgive("400")
 	b.fill("create", "name", "mail", "tries", "2")
-	b.until("it is asked for", `document.getElementById('one-h').textContent === 'mail'`)
+	b.until("it is asked for, and made", `document.getElementById('one-h').textContent === 'mail' && document.getElementById('create-say').textContent.includes('mail is there')`)
 	b.fill("create", "name", strings.Repeat("x", 78), "tries", "2")
 	b.until("a name that is too long with what is added is told", `document.getElementById('create-say').textContent.includes('-dead has 83 characters')`)
 	b.until("both queues are there", `document.querySelectorAll('#queues tbody tr').length === 2 && document.getElementById('one-h').textContent === 'mail'`)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"flotilla"
+	"flotilla/httpserve"
 	"flotilla/queue"
 )
 
@@ -160,7 +161,8 @@ func (h *Handler) receive(ctx context.Context, a args, in *Receive) (*Received, 
 	if count == 0 {
 		count = 1
 	}
-	received, err := h.Client.ReceiveMessage(ctx, queue.ReceiveMessage{QueueName: a.queue(), MaxNumberOfMessages: count,
+	waiting := queue.WithWaiting(ctx, func() { httpserve.Watch(ctx) })
+	received, err := h.Client.ReceiveMessage(waiting, queue.ReceiveMessage{QueueName: a.queue(), MaxNumberOfMessages: count,
 		VisibilityTimeout: lease, ReceiveRequestAttemptID: in.AttemptID}, time.Duration(wait)*time.Second)
 	if err != nil {
 		return nil, err

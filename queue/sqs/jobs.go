@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"flotilla/httpserve"
 	"flotilla/queue"
 )
 
@@ -105,7 +106,8 @@ func entryError(e *queue.Error, handle string) error {
 func (s *queues) ReceiveMessage(ctx context.Context, c Caller, in *ReceiveMessageRequest) (*ReceiveMessageResult, error) {
 	command := queue.ReceiveMessage{QueueName: in.Queue, MaxNumberOfMessages: or(in.MaxNumberOfMessages, 1),
 		VisibilityTimeout: or(in.VisibilityTimeout, -1), ReceiveRequestAttemptID: in.ReceiveRequestAttemptID}
-	received, err := s.client.ReceiveMessage(ctx, command, time.Duration(or(in.WaitTimeSeconds, -1))*time.Second)
+	waiting := queue.WithWaiting(ctx, func() { httpserve.Watch(ctx) })
+	received, err := s.client.ReceiveMessage(waiting, command, time.Duration(or(in.WaitTimeSeconds, -1))*time.Second)
 	if err != nil {
 		return nil, err
 	}
