@@ -145,6 +145,7 @@ type peer struct {
 
 	// What follows is explained in relay.go.
 	straightTick uint64  // when something last came straight from it; 0: never
+	straightLife uint64  // of which incarnation that was, as far as is known
 	steadyFrom   uint64  // since when it comes without a gap; 0: always
 	hears        hearing // its last word on whom it hears
 	hearsTick    uint64  // when that came; 0: never

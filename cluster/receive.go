@@ -17,7 +17,7 @@ func (n *Node) receive(f *Frame) {
 	n.takeMarks(f)
 	p.heardTick = max(n.ticks, 1)
 	if !f.isRelayed {
-		n.heardStraight(p)
+		n.heardStraight(p, f.hello)
 	}
 	if !p.wasAlive {
 		p.wasAlive = true

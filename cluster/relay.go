@@ -25,7 +25,7 @@ const (
 	// unheard, or does not count on it to pass anything on.
 	lateHellos = 3
 	// steadyTicks is how long a node must have been heard without such a gap until it
-	// counts as heard again: on a link that comes and goes all goes the other way.
+	// counts as heard again in the same life: on a link that comes and goes all goes the other way.
 	steadyTicks = 20
 	// maxHearings and maxUnheard bound what a hello passes on of what others said: of so
 	// many nodes, and only of those that do not hear at most so many.
@@ -48,9 +48,17 @@ func isOlder(incarnation, stamp, otherIncarnation, otherStamp uint64) bool {
 // isDeafTo reports whether a node has said that it does not hear another one.
 func (p *peer) isDeafTo(id flotilla.NodeID) bool { return slices.Contains(p.hears.unheard, id) }
 
-// heardStraight notes that something came from a node, and not by way of others.
-func (n *Node) heardStraight(p *peer) {
-	if n.isLate(p.straightTick) {
+// heardStraight notes that something came from a node, and not by way of others. Of a new life
+// of the node nothing could come before: that was not a link that comes and goes.
+func (n *Node) heardStraight(p *peer, said *hello) {
+	life := p.hello.incarnation
+	if said != nil {
+		life = max(life, said.incarnation)
+	}
+	switch {
+	case life != p.straightLife:
+		p.straightLife, p.steadyFrom = life, 0
+	case n.isLate(p.straightTick):
 		p.steadyFrom = n.ticks
 	}
 	p.straightTick = n.ticks

@@ -315,6 +315,35 @@ func TestNothingIsPassedOnInPeace(t *testing.T) {
 	}
 }
 
+// TestWhoWasDownIsHeardAtOnce: a node that comes back was not heard because it was not there, and some
+// connect to it later than others. From then on its links are as good as ever, and nothing goes the other
+// way: those that come and go are told by one life of a node.
+func TestWhoWasDownIsHeardAtOnce(t *testing.T) {
+	w := newWard(t, 3, 1)
+	back := w.nodes[1]
+	w.stop(back, 2000)
+	for back.node == nil {
+		w.pass(labTick)
+	}
+	w.cutAll(link{3, 2})
+	w.pass(10 * labTick)
+	if unheard := back.node.unheard(); len(unheard) != 1 {
+		t.Errorf("it does not hear %v", unheard)
+	}
+	w.cutAll()
+	w.pass(4 * labTick)
+	before := w.nodes[0].node.counters.relayed
+	w.pass(10 * labTick)
+	for _, n := range w.nodes {
+		if unheard := n.node.unheard(); len(unheard) > 0 {
+			t.Errorf("node %d does not hear %v", n.id, unheard)
+		}
+	}
+	if passed := w.nodes[0].node.counters.relayed - before; passed > 0 {
+		t.Errorf("%d frames went by way of node 1", passed)
+	}
+}
+
 // TestDeadNodeIsForgotten: what a node once said of whom it hears goes around among
 // the others for a moment only, however they tell each other of it.
 func TestDeadNodeIsForgotten(t *testing.T) {

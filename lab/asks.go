@@ -263,13 +263,18 @@ const watchFor flotilla.Millis = 20
 // compareAndSet replaces whatever it reads, by WATCH, GET, MULTI, SET, EXEC. It watches a
 // second key of the slot, too: nobody may change that meanwhile either.
 func (c *client) compareAndSet(key, other string) check.Operation {
-	var since, asked int64
+	var watching, since, asked int64
+	isThere := false // the other one
 	done := c.do(check.Operation{Key: key, Kind: check.CompareAndSet, Value: c.name()}, func(o *check.Operation) error {
 		conn := c.link.conn
 		err := c.link.readAt(scenario.Reading{}) // what is replaced must be what is there
 		if err == nil {
+			watching = c.load.now()
 			err = conn.Do(background, "WATCH", o.Key, other).Err()
 			since = c.load.now()
+		}
+		if err == nil {
+			isThere, err = c.exists(other)
 		}
 		if err == nil {
 			o.Expect, err = conn.Get(background, o.Key).Result()
@@ -294,14 +299,24 @@ func (c *client) compareAndSet(key, other string) check.Operation {
 		}
 		return err
 	})
-	if done.Outcome == check.Known && done.Changed {
-		w := check.Watched{Operation: done, Keys: []string{key, other}, Since: since}
+	w := check.Watched{Operation: done, Keys: []string{key, other}, Since: since}
+	c.load.mu.Lock()
+	defer c.load.mu.Unlock()
+	switch {
+	case done.Outcome != check.Known:
+	case done.Changed:
 		w.Begin = asked
-		c.load.mu.Lock()
 		c.load.watched = append(c.load.watched, w)
-		c.load.mu.Unlock()
+	case asked > 0 && isThere:
+		w.Since = watching
+		c.load.gaveUp = append(c.load.gaveUp, w)
 	}
 	return done
+}
+
+func (c *client) exists(key string) (bool, error) {
+	n, err := c.link.conn.Exists(background, key).Result()
+	return n == 1, err
 }
 
 // changeSet puts a new value into a set, or takes one out that was put in.

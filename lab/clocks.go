@@ -87,7 +87,9 @@ func (c *clocks) newest(now int64) int64 {
 
 // mayExpire says when a value may empty itself, at the earliest: when any clock shows what
 // the slowest one showed when it was asked for, and its life on top. A write without an
-// answer may get into the log at any time later, by a clock that has been set back.
+// answer may get into the log at any time later, by a clock that has been set back. That a clock
+// was ahead in the past counts, too: a process stamps what it leads with no time before the newest
+// that it has seen (setClock in package cluster), so that it goes on being ahead.
 func (c *clocks) mayExpire(o check.Operation, life time.Duration) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

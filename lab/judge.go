@@ -76,7 +76,7 @@ func (r *Result) note(format string, args ...any) {
 func (l *Load) Judge(r *Result, final map[string]check.Final) {
 	history := append(l.Recorder.History(), l.expiries()...)
 	l.mu.Lock()
-	watched := l.watched
+	watched, gaveUp := l.watched, l.gaveUp
 	l.mu.Unlock()
 	r.History = history
 	for _, text := range l.Odd() {
@@ -94,6 +94,12 @@ func (l *Load) Judge(r *Result, final map[string]check.Final) {
 	}
 	if v := check.Watches(history, watched); !v.OK() {
 		r.fault("WATCH is %v", v)
+	}
+	if v := check.GaveUp(history, gaveUp); !v.OK() {
+		r.fault("WATCH is %v", v)
+	}
+	if n := len(watched) + len(gaveUp); n > 0 {
+		r.note("of %d transactions that watched keys that were there, %d gave up", n, len(gaveUp))
 	}
 	r.note("history %v; judged in %v", r.linear, time.Since(began).Round(time.Millisecond))
 	q := l.quiet

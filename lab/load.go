@@ -63,6 +63,7 @@ type Load struct {
 	odd     []string          // answers that no fault explains, such as a syntax error
 	lives   []life            // values that empty themselves
 	watched []check.Watched   // transactions that were carried out
+	gaveUp  []check.Watched   // and that were not, though their keys were there
 	members map[string]string // of each set, one that was put in
 }
 

@@ -226,26 +226,28 @@ func TestOnlyLeasesThatWereCountedAreGivenBack(t *testing.T) {
 	l.check(t)
 }
 
-// TestALeaseThatBeginsAgainCounts: who is late goes on only if there is room.
+// TestALeaseThatBeginsAgainCounts: who is late goes on only if there is room, in the message's group or
+// in all of the queue.
 func TestALeaseThatBeginsAgainCounts(t *testing.T) {
-	l := newLab()
-	l.create(t, "q", "GroupMaxInFlight", "2")
-	l.ofGroup("q", "a", 4, 1)
-	first := l.receive("q", 2)
-	l.pass(30_000)
-	if code := l.change("q", first[0].ReceiptHandle, 100); code != "" {
-		t.Error(code)
-	}
-	l.check(t)
-	if got := len(l.receive("q", 10)); got != 1 {
-		t.Errorf("%d beside a lease that began again", got)
-	}
-	for _, m := range first[1:] {
-		if code := l.change("q", m.ReceiptHandle, 100); code == "" {
-			t.Error("a third lease began again")
+	for _, attribute := range []string{"GroupMaxInFlight", "MaxInFlight"} {
+		l := newLab()
+		l.create(t, "q", attribute, "2")
+		l.ofGroup("q", "a", 2, 1)
+		first := l.receive("q", 2)
+		l.pass(30_000)
+		if code := l.change("q", first[0].ReceiptHandle, 100); code != "" {
+			t.Error(attribute, code)
 		}
+		l.check(t)
+		l.send("q", "urgent", func(s *SendEntry) { s.MessageGroupID, s.Priority = "a", 9 })
+		if got := l.receive("q", 10); len(got) != 1 || string(got[0].Body) != "urgent" {
+			t.Errorf("%s: beside a lease that began again there were %v", attribute, got)
+		}
+		if code := l.change("q", first[1].ReceiptHandle, 100); code != CodeMessageNotInflight {
+			t.Errorf("%s: a third lease: %q", attribute, code)
+		}
+		l.check(t)
 	}
-	l.check(t)
 }
 
 // TestAttemptsThatRepeatCountNothing new.

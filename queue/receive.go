@@ -76,6 +76,12 @@ func (e *entry) room(q *queue, asked uint64) (uint64, *Error) {
 	return asked, nil
 }
 
+// isAtCap reports whether as many messages are leased as the queue allows.
+func (q *queue) isAtCap() bool {
+	most := q.mostInFlight()
+	return most > 0 && q.counters.Leased >= most
+}
+
 // take leases up to most messages: those of the highest priority, and among these of
 // all message groups in turn.
 func (e *entry) take(q *queue, most uint64, until flotilla.Millis) (messages []Message) {

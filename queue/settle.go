@@ -162,13 +162,14 @@ func (e *entry) change(q *queue, v *VisibilityEntry) *Error {
 	return nil
 }
 
-// leaseAgain begins a lease anew that ran out. With an end that is now, nothing changes.
+// leaseAgain begins a lease anew that ran out, if a receive could be given one. With an end that
+// is now, nothing changes.
 func (e *entry) leaseAgain(q *queue, number uint64, l *lease, until flotilla.Millis) *Error {
 	if until <= e.now {
 		return nil
 	}
 	lane := e.lane(q, l.lane)
-	if q.counters.Leased >= MaxInFlight || e.isAtCap(q, lane.group) {
+	if q.counters.Leased >= MaxInFlight || q.isAtCap() || e.isAtCap(q, lane.group) {
 		return &Error{Code: CodeMessageNotInflight, Message: "The specified message isn't in flight."}
 	}
 	e.leave(q, lane, number, l)

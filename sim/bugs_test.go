@@ -163,6 +163,9 @@ func TestPlantedBugsAreFound(t *testing.T) {
 				t.Fatalf("seed %d finds something without the bug, too: flotilla sim --disk %s --first %d --seeds 1\n%s", seed, b.disk, seed, other)
 			}
 			t.Logf("found after %d seeds: %s", seed, strings.SplitN(fault, "\n", 2)[0])
+			if seed != b.found && fault != "" && !*updateFlag {
+				t.Errorf("found after %d seeds, not %d as the table says: count anew, with -update", seed, b.found)
+			}
 			if by := checkerOf(fault); by != b.by && fault != "" && !*updateFlag {
 				t.Errorf("found by %s, not by %s, as the table says: is that as good? Then count anew, with -update\n%s", by, b.by, fault)
 			}

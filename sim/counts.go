@@ -15,9 +15,10 @@ func (c Counts) Add(other Counts) {
 	}
 }
 
-// SometimesMinutes is after how many virtual minutes, over all seeds, everything must
-// have happened at least once that Missing asks for.
-const SometimesMinutes = 1000
+// SometimesMinutes is after how many virtual minutes of plans, over all seeds, everything must
+// have happened at least once that Missing asks for. A thousand seeds of a minute each have
+// about 910, since a dense life is shorter.
+const SometimesMinutes = 900
 
 // Missing returns what never happened though it should sometimes: a path that is not
 // taken is not tested, and nobody notices when the trouble that led there is gone.
@@ -34,6 +35,7 @@ func (c Counts) Missing(tier Tier, isOfQueues bool) (missing []string) {
 			"read at level linearizable", "read at level session", "read at level bounded", "read at level eventual",
 			"pipeline", "WATCH held", "value that may expire", "refused: "+string(flotilla.TooStale))
 	}
+	sometimes = append(sometimes, effectsOfTrouble()...)
 	executor := Executor(tier)
 	for _, b := range scenario.Moments() {
 		if executor.CanDo(scenario.Step{Verb: scenario.Crash, Boundary: b}) == nil {

@@ -72,7 +72,7 @@ func (d *tapDisk) Append(writes []consensus.Write) error {
 	n.lag += took
 	d.appends++
 	d.syncing += took
-	n.w.effects.wrote(took)
+	n.w.wrote(took)
 	if err := d.Disk.Append(writes); err != nil {
 		return err
 	}
@@ -182,13 +182,18 @@ func (d *memoryDrive) open(n *node) (opened, error) {
 }
 
 func (d *memoryDrive) crash(loss scenario.Loss) {
+	pending := d.disk.Pending()
 	switch loss {
 	case scenario.LoseAll:
 		d.keep = 0
 	case scenario.LoseSome:
-		d.keep = d.w.trouble.IntN(d.disk.Pending() + 1)
+		d.keep = d.w.trouble.IntN(pending + 1)
 	default:
 		d.keep = -1
+		return
+	}
+	if d.keep < pending {
+		d.w.count(writesLost)
 	}
 }
 

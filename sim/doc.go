@@ -35,7 +35,9 @@
 // and its tail mark both damaged between two starts. And what
 // Pebble's own flushes and compactions write is cut only between the disk's operations,
 // not within: their goroutines run in no certain order, and storage's own tests cut there.
-// Nor is a cluster's very first start in trouble: a plan begins when the cluster serves.
+// Nor is a cluster's very first start in trouble: a plan begins when the cluster serves. And a
+// node whose files were damaged may call any damage its reason to stop until its data was set
+// aside or its disk replaced: a bug that looks like damage is found in other nodes only.
 //
 // The package judges only by what clients were told and by the replicas' states: it
 // does not look into nodes to find out who is right.

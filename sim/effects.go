@@ -12,10 +12,13 @@ import (
 type effects struct {
 	terms      map[flotilla.GroupID]uint64 // when the first step came
 	copies     map[copied]bool             // the same
-	lostFrames int                         // of lives that have ended
 	slowWrites int
 	wrongTimes int
+	clocks     clockReads
 }
+
+// clockReads says how often nodes looked at a wrong clock.
+type clockReads struct{ ahead, behind, drifting uint64 }
 
 // copied is a replica of a group.
 type copied struct {
@@ -54,7 +57,7 @@ func (w *world) countEffects() {
 		scenario.Elections:   0,
 		scenario.NewCopies:   0,
 		scenario.Refusals:    int(w.counts["refused for want of room"] + w.counts["refused: "+string(flotilla.DiskFull)] + w.counts["refused: "+string(flotilla.NoQuorum)]),
-		scenario.LostFrames:  w.effects.lostFrames,
+		scenario.LostFrames:  int(w.network.Tally().Cut + w.network.Tally().Lost),
 		scenario.Quarantines: int(w.counts["quarantine"]),
 		scenario.SlowWrites:  w.effects.slowWrites,
 		scenario.WrongTimes:  w.effects.wrongTimes,
@@ -68,28 +71,65 @@ func (w *world) countEffects() {
 			e[scenario.NewCopies]++
 		}
 	}
-	for _, n := range w.nodes {
-		if n.core != nil {
-			e[scenario.LostFrames] += n.lostFrames()
-		}
-	}
 	w.counted = e
 }
 
-// lostFrames is how many frames that this life has sent were taken by faults.
-func (n *node) lostFrames() (lost int) {
-	for _, other := range n.w.nodes {
-		if other != n {
-			lost += int(n.port.Stats(other.id).DroppedByFault)
+// countTrouble adds to Counts what orders of the plan have come to. That something was ordered is
+// counted as a step: it says nothing of whether nodes noticed.
+func (w *world) countTrouble() {
+	frames, clocks := w.network.Tally(), w.effects.clocks
+	for what, n := range map[string]uint64{
+		frameCut: frames.Cut, frameLost: frames.Lost, frameLate: frames.Late, frameDoubled: frames.Doubled, frameOvertaken: frames.Overtaken,
+		clockAhead: clocks.ahead, clockBehind: clocks.behind, clockDrifting: clocks.drifting,
+	} {
+		if n > 0 {
+			w.counts[what] += n
 		}
 	}
-	return lost
+}
+
+// What Counts calls the effects of trouble that are told by no other name.
+const (
+	frameCut       = "frame taken by a cut"
+	frameLost      = "frame lost by chance"
+	frameLate      = "frame delayed"
+	frameDoubled   = "frame arrived twice"
+	frameOvertaken = "frame overtaken"
+	frameHeldUp    = "frame waited for a paused node"
+	turnHeldUp     = "turn put off by a pause"
+	writeSlowed    = "write slowed by a fault"
+	writesLost     = "unsynced writes lost"
+	clockAhead     = "clock read ahead"
+	clockBehind    = "clock read behind"
+	clockDrifting  = "clock read while it drifts"
+)
+
+// effectsOfTrouble are those that must happen sometimes.
+func effectsOfTrouble() []string {
+	return []string{frameCut, frameLost, frameLate, frameDoubled, frameOvertaken, frameHeldUp, turnHeldUp, writeSlowed, writesLost,
+		clockAhead, clockBehind, clockDrifting}
 }
 
 // wrote notes how long a write took until it was synced.
-func (e *effects) wrote(took time.Duration) {
+func (w *world) wrote(took time.Duration) {
+	if took > fastSync {
+		w.count(writeSlowed)
+	}
 	if took >= scenario.SlowWriteMillis*time.Millisecond {
-		e.slowWrites++
+		w.effects.slowWrites++
+	}
+}
+
+// readClock notes that a node looked at its clock.
+func (e *effects) readClock(c *nodeClock) {
+	switch {
+	case c.offset > 0:
+		e.clocks.ahead++
+	case c.offset < 0:
+		e.clocks.behind++
+	}
+	if c.drift != 0 {
+		e.clocks.drifting++
 	}
 }
 

@@ -83,6 +83,7 @@ func (w *world) judge(final map[string]check.Final) {
 		}
 	}
 	w.found("watches", check.Watches(history, w.watched))
+	w.found("watches", check.GaveUp(history, w.gaveUp))
 }
 
 // account is what was tested.

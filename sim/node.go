@@ -147,6 +147,9 @@ func (n *node) wake(at time.Duration) {
 
 // turn lets the node do what there is to do.
 func (n *node) turn() {
+	if n.isPaused {
+		n.w.count(turnHeldUp)
+	}
 	if n.isPaused || n.isDying {
 		return
 	}
@@ -312,7 +315,6 @@ func (n *node) harvest() {
 	if n.core == nil {
 		return
 	}
-	n.w.effects.lostFrames += n.lostFrames()
 	st := n.core.Status()
 	n.w.counts["leader elected"] += st.Elections
 	n.w.counts["request answered from memory"] += st.Deduped
@@ -333,6 +335,7 @@ func (r receiver) Receive(from flotilla.NodeID, bytes []byte) {
 	switch {
 	case r.core == nil || r.isDying:
 	case r.isHeldUp(from):
+		r.w.count(frameHeldUp)
 		r.unread[from] = append(r.unread[from], bytes)
 	default:
 		r.take(from, bytes)

@@ -106,6 +106,7 @@ func Run(opts Options) (r Result) {
 
 // result is what came of all that happened.
 func (w *world) result() Result {
+	w.countTrouble()
 	r := Result{Seed: w.opts.Seed, Disk: w.opts.Disk, Plan: w.plan, Counts: w.counts,
 		Faults: w.faults, Trace: w.trace.Sum64(), Notes: w.notes(), Verdicts: w.verdicts, Account: w.account(), Silence: w.silence.longest}
 	if !r.OK() {

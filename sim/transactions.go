@@ -34,7 +34,8 @@ type watching struct {
 	keys    []string
 	watches []store.Watch     // of these keys
 	guards  []check.Operation // what it read of these keys since
-	since   int64             // when the answer to WATCH had come, on the recorder's clock
+	asked   int64             // when WATCH was asked for, on the recorder's clock
+	since   int64             // when its answer had come
 }
 
 // transact is MULTI, some commands, and EXEC.
@@ -102,6 +103,9 @@ func (c *client) exec(o check.Operation, w *watching) []check.Operation {
 	case w == nil || done.Outcome != check.Known:
 	case !done.Changed:
 		c.w.count("WATCH noticed a change")
+		if !slices.ContainsFunc(w.guards, func(o check.Operation) bool { return !o.Found }) {
+			c.w.gaveUp = append(c.w.gaveUp, check.Watched{Operation: done, Keys: w.keys, Since: w.asked})
+		}
 	default:
 		c.w.count("WATCH held")
 		c.w.watched = append(c.w.watched, check.Watched{Operation: done, Keys: w.keys, Since: w.since})
@@ -117,11 +121,12 @@ func (c *client) watch() []check.Operation {
 	if c.chance.IntN(2) == 0 {
 		keys = append(keys, t.key(c, register))
 	}
+	asked := int64(c.w.now)
 	told := c.send(1, func(s *store.Session) error { return s.AddWatch(bytesOf(keys...)) })[0]
 	if told.outcome != check.Known || c.session == nil {
 		return []check.Operation{{Kind: check.Read, Key: keys[0], Outcome: told.outcome}}
 	}
-	w := &watching{keys: keys, since: int64(c.w.now)}
+	w := &watching{keys: keys, asked: asked, since: int64(c.w.now)}
 	reads := make([]check.Operation, len(keys))
 	for i, key := range keys {
 		w.watches = append(w.watches, store.Watch{Key: []byte(key), Version: uint64(told.items[i].number())})

@@ -34,7 +34,7 @@ type world struct {
 	recorder        *check.Recorder
 	silence         *silence
 	expiries        *expiries
-	watched         []check.Watched
+	watched, gaveUp []check.Watched // transactions that were carried out, and that were not
 	queues          *queues // nil: the plan has none
 	counts          Counts
 	links           map[link]scenario.Fault // as they are now

@@ -89,7 +89,11 @@ type parcel struct {
 	due      time.Duration
 	sequence uint64
 	frame    []byte
-	from, to *Port // in a Network
+
+	// What follows is of a Network.
+	from, to *Port
+	sent     time.Duration
+	isAgain  bool // it is a second copy
 }
 
 // parcels is a heap, the next to arrive first.

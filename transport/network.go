@@ -25,7 +25,21 @@ type Network struct {
 	waiting  parcels
 	ports    map[flotilla.NodeID]*Port
 	ways     map[way]*wayState
+	tally    Tally
 }
+
+// Tally counts the frames of a Network that faults did something to: what came of it, not what
+// was asked for.
+type Tally struct {
+	Cut       uint64 // taken by a cut
+	Lost      uint64 // taken by chance
+	Late      uint64 // arrived so late that only a delay explains it
+	Doubled   uint64 // arrived again
+	Overtaken uint64 // arrived after one of the same way that was sent later
+}
+
+// lateAfter is more than anything but a delay holds a frame back.
+const lateAfter = 2 * straggle
 
 type way struct{ from, to flotilla.NodeID }
 
@@ -33,6 +47,7 @@ type wayState struct {
 	fault  Fault
 	chance *rand.Rand
 	last   time.Duration
+	newest uint64 // the sequence of the newest frame that has arrived
 }
 
 // NewNetwork returns a network without nodes, at time zero. The seed decides what
@@ -62,6 +77,9 @@ func (n *Network) Attach(id flotilla.NodeID, receiver cluster.Receiver) *Port {
 
 // Detach disconnects a node, as when its process dies.
 func (n *Network) Detach(id flotilla.NodeID) { delete(n.ports, id) }
+
+// Tally says what faults have done so far.
+func (n *Network) Tally() Tally { return n.tally }
 
 // Now is how much time has passed.
 func (n *Network) Now() time.Duration { return n.now }
@@ -100,8 +118,24 @@ func (n *Network) deliver(p parcel) bool {
 	in := p.to.peer(p.from.id)
 	in.FramesIn++
 	in.BytesIn += uint64(len(p.frame))
+	n.count(p)
 	p.to.receiver.Receive(p.from.id, p.frame)
 	return true
+}
+
+// count notes what faults have done to a frame that arrives.
+func (n *Network) count(p parcel) {
+	w := n.way(p.from.id, p.to.id)
+	switch {
+	case p.isAgain:
+		n.tally.Doubled++
+	case p.sequence < w.newest:
+		n.tally.Overtaken++
+	}
+	if n.now-p.sent > lateAfter {
+		n.tally.Late++
+	}
+	w.newest = max(w.newest, p.sequence)
 }
 
 // SetFault replaces the fault on the way from one node to another; Fault{} heals it.
@@ -155,13 +189,18 @@ func (p *Port) Send(to flotilla.NodeID, frame []byte) {
 	arrivals, w.last = w.fault.fate(w.chance, n.now, w.last)
 	if len(arrivals) == 0 {
 		out.DroppedByFault++
+		if w.fault.Cut {
+			n.tally.Cut++
+		} else {
+			n.tally.Lost++
+		}
 		return
 	}
 	out.FramesOut++
 	out.BytesOut += uint64(len(frame))
-	for _, due := range arrivals {
+	for i, due := range arrivals {
 		n.sequence++
-		heap.Push(&n.waiting, parcel{due: due, sequence: n.sequence, frame: bytes.Clone(frame), from: p, to: target})
+		heap.Push(&n.waiting, parcel{due: due, sequence: n.sequence, frame: bytes.Clone(frame), from: p, to: target, sent: n.now, isAgain: i > 0})
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"flotilla"
 	"flotilla/scenario"
 	"flotilla/sim"
 
@@ -106,11 +107,20 @@ type simReport struct {
 	Seconds    float64      `json:"seconds"`
 	CPUSeconds float64      `json:"cpu_seconds"`
 	Traces     string       `json:"traces"` // one hash over those of all lives, in the order of their seeds: equal runs have equal ones
+	Minutes    float64      `json:"minutes"` // of the plans' time, all together: dense lives are short
+	Operations int          `json:"operations"` // that were answered, and judged
+	Silence    simSilence   `json:"longest_silence"`
 	Counts     sim.Counts   `json:"counts"`
 	Failures   []simFailure `json:"failures"`
 	Missing    []string     `json:"missing,omitempty"` // what should have happened sometimes
 
 	traceOf map[uint64]uint64 // by seed
+}
+
+// simSilence is the longest time for which there was no answer, as docs/scenarios.md counts it.
+type simSilence struct {
+	Millis flotilla.Millis `json:"ms"`
+	Seed   uint64          `json:"seed"`
 }
 
 type simFailure struct {
@@ -203,6 +213,11 @@ type simResult struct {
 	Faults  []string   `json:"faults,omitempty"`
 	Plan    []string   `json:"plan,omitempty"`
 	Counts  sim.Counts `json:"counts,omitempty"`
+	// Of the plan's time, of what was answered, and for how long nothing was.
+	Millis     flotilla.Millis `json:"ms,omitempty"`
+	Operations int             `json:"operations,omitempty"`
+	Silence    flotilla.Millis `json:"silence_ms,omitempty"`
+
 	Folder  string     `json:"folder,omitempty"`
 	NotKept string     `json:"not_kept,omitempty"`
 }
@@ -214,7 +229,8 @@ func (a *app) simWorker(ctx context.Context, o simOptions) error {
 	for i := uint64(0); (o.isEndless || i < o.seeds) && ctx.Err() == nil; i++ {
 		seed := o.first + i*o.stride
 		r, isLate := liveWithin(o.lifeLimit, o.live, sim.Options{Seed: seed, Disk: sim.Tier(o.disk), Plan: o.planOf(seed)})
-		line := simResult{Seed: r.Seed, Trace: r.Trace, Faults: r.Faults, Counts: r.Counts}
+		line := simResult{Seed: r.Seed, Trace: r.Trace, Faults: r.Faults, Counts: r.Counts,
+			Millis: r.Plan.Duration, Operations: r.Account.Operations, Silence: flotilla.Millis(r.Silence.Milliseconds())}
 		if !r.OK() {
 			line.Plan = planLines(r.Plan.String())
 			if failed++; o.dir != "" && failed <= maxKeptSeeds {
@@ -269,7 +285,7 @@ func (a *app) simulate(ctx context.Context, o simOptions) (*simReport, error) {
 	for _, d := range cpu {
 		report.CPUSeconds += d.Seconds()
 	}
-	if float64(report.Seeds)*o.minutes >= sim.SometimesMinutes {
+	if report.Minutes >= sim.SometimesMinutes {
 		report.Missing = report.Counts.Missing(sim.Tier(o.disk), o.isOfQueues)
 	}
 	return report, <-failed
@@ -352,6 +368,11 @@ func (r *simReport) stopped(ctx context.Context, o simOptions) {
 func (r *simReport) add(one simResult, o simOptions) {
 	r.Seeds++
 	r.Counts.Add(one.Counts)
+	r.Minutes += float64(one.Millis) / 60_000
+	r.Operations += one.Operations
+	if one.Silence > r.Silence.Millis || one.Silence == r.Silence.Millis && one.Seed < r.Silence.Seed {
+		r.Silence = simSilence{one.Silence, one.Seed}
+	}
 	r.traceOf[one.Seed] = one.Trace
 	if len(one.Faults) > 0 {
 		command := fmt.Sprintf("flotilla sim --first %d --seeds 1 --disk %s --minutes %g", one.Seed, o.disk, o.minutes)
@@ -410,5 +431,7 @@ func (r *simReport) print(out io.Writer) {
 	} else if r.IsStopped {
 		lived = "stopped after " + lived
 	}
+	fmt.Fprintf(out, "%.1f virtual minutes, %d operations judged; the longest time without an answer was %.1f s, of seed %d\n",
+		r.Minutes, r.Operations, float64(r.Silence.Millis)/1000, r.Silence.Seed)
 	fmt.Fprintf(out, "%s, %d failed, in %.1f s: %.0f seeds a minute of one processor\n", lived, len(r.Failures), r.Seconds, perCore)
 }
