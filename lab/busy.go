@@ -11,6 +11,7 @@ import (
 // on a machine that was too slow has broken nothing.
 type busy struct {
 	stop    chan struct{} // closed by end
+	once    sync.Once     // closes it
 	running sync.WaitGroup
 	began   time.Time
 	worst   time.Duration // these two belong to the goroutine until end returned
@@ -45,9 +46,9 @@ func (b *busy) measure() {
 	}
 }
 
-// end ends the measurement.
+// end ends the measurement. It may be called again.
 func (b *busy) end() {
-	close(b.stop)
+	b.once.Do(func() { close(b.stop) })
 	b.running.Wait()
 }
 

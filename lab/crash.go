@@ -35,7 +35,7 @@ func (r *run) crash(o scenario.Order) error {
 		err = r.ask(supervisor.Kill, o.Nodes)
 	}
 	for _, node := range o.Nodes {
-		r.excused[node] += r.fleet.state(node).Deaths - before[node]
+		r.excuse(node, r.fleet.state(node).Deaths-before[node])
 	}
 	r.fleet.disks.restore(losing)
 	for _, node := range losing {
@@ -139,14 +139,24 @@ func (r *run) disarm(nodes ...flotilla.NodeID) {
 	}
 }
 
-// forgive ends the wait for a node's moment. Only the end that this brought is excused.
+// excuse says of some of a node's deaths that they were brought about. A disk that is full does
+// not excuse them once more.
+func (r *run) excuse(node flotilla.NodeID, deaths int) {
+	r.excused[node] += deaths
+	r.fullSince[node] += deaths
+}
+
+// forgive ends the wait for a node's moment. Only the end that this brought is excused, and those
+// of processes that were started on a disk without power before anybody looked.
 func (r *run) forgive(node flotilla.NodeID) {
 	a := r.armed[node]
 	delete(r.armed, node)
 	hadMoment := r.hadMoment(node, a)
-	if hadMoment {
-		r.excused[node]++
-		r.fullSince[node]++ // it is not one that a full disk excuses, too
+	switch {
+	case hadMoment && a.cuts:
+		r.excuse(node, r.fleet.state(node).Deaths-a.deaths)
+	case hadMoment:
+		r.excuse(node, 1)
 	}
 	if a.cuts {
 		if hadMoment {

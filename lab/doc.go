@@ -30,7 +30,7 @@
 // long as they were given, all copies of a group have one hash, no node ended by itself that had no reason to, and none set its
 // data aside that nobody had damaged.
 // In liveness mode the same of what clients were told, and that no node that must go on
-// was silent about a group for longer than MaxSilence.
+// was silent about a group for longer than scenario.MaxSilence.
 //
 // Slow is not wrong. What is demanded in time is only demanded of a machine that gives
 // its programs time: on one that does not, the verdict is SLOW, and the exit code another one.

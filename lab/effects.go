@@ -17,17 +17,11 @@ import (
 
 // effects is what trouble brought about, as far as nodes tell when the clients end.
 type effects struct {
-	isWatched bool // terms and copies are those when the first step came
-	terms     map[flotilla.GroupID]uint64
-	copies    map[copied]bool
+	isWatched bool              // before is known
+	before    scenario.Standing // when the first step came
 	counted   scenario.Effects
 	uncounted string // why elections and copies were not
-}
-
-// copied is a replica of a group.
-type copied struct {
-	group   flotilla.GroupID
-	replica flotilla.ReplicaID
+	answered  int    // operations of the clients
 }
 
 // watchEffects notes how things stand when the first step is about to be taken: until then a new
@@ -38,49 +32,49 @@ func (r *run) watchEffects() {
 	}
 	r.effects.isWatched = true
 	var silent flotilla.NodeID
-	if r.effects.terms, r.effects.copies, silent = r.standing(); silent != 0 {
+	if r.effects.before, silent = r.standing(); silent != 0 {
 		r.effects.uncounted = fmt.Sprintf("%v did not tell how its groups stood when the first step came", silent)
 	}
 }
 
-// standing asks all nodes for their groups' terms and replicas; silent is one that does not say.
-func (r *run) standing() (terms map[flotilla.GroupID]uint64, copies map[copied]bool, silent flotilla.NodeID) {
-	terms, copies = map[flotilla.GroupID]uint64{}, map[copied]bool{}
+// standing asks all nodes how their groups stand; silent is one that runs and does not say.
+func (r *run) standing() (s scenario.Standing, silent flotilla.NodeID) {
+	s = scenario.NewStanding()
 	for _, a := range supervisor.Survey(context.Background(), r.fleet.Plan.Nodes) {
 		if a.Status == nil {
-			silent = a.Node.Node
+			if r.fleet.state(a.Node.Node).Phase == supervisor.Running {
+				silent = a.Node.Node
+			}
 			continue
 		}
 		for _, g := range a.Status.Groups {
-			if terms[g.Group] = max(terms[g.Group], g.Term); g.IsHere {
-				copies[copied{g.Group, g.Replica}] = true
+			if s.Term(g.Group, g.Term); g.IsHere {
+				s.Copy(g.Group, g.Replica)
 			}
 		}
 	}
-	return terms, copies, silent
+	return s, silent
 }
 
 // countEffects is asked when the clients have ended.
 func (r *run) countEffects() {
 	r.watchEffects() // if there was no step, nothing has come of any
-	e := scenario.Effects{scenario.Refusals: int(r.load.refusals.Load()), scenario.LostFrames: r.lostFrames()}
+	e := scenario.Effects{scenario.Refusals: int(r.load.refusals.Load()), scenario.LostFrames: r.lostFrames(), scenario.Quarantines: 0}
 	for _, node := range r.fleet.nodes() {
 		e[scenario.Quarantines] += r.toll(node).asides // what a wiped one had is gone
 	}
-	r.effects.counted = e
-	terms, copies, _ := r.standing()
+	r.effects.counted, r.effects.answered = e, int(r.load.counts[0].Load())
+	now, silent := r.standing()
+	if silent != 0 {
+		r.effects.uncounted = fmt.Sprintf("%v did not tell how its groups stood when the clients ended", silent)
+	}
 	for group := range flotilla.GroupID(r.plan.Groups + 1) {
-		before, wasKnown := r.effects.terms[group]
-		now, isKnown := terms[group]
-		if !wasKnown || !isKnown {
+		if r.effects.before.Terms[group] == 0 || now.Terms[group] == 0 {
 			r.effects.uncounted = fmt.Sprintf("no node told the term of %v", group)
 		}
-		e[scenario.Elections] += int(max(now, before) - before)
 	}
-	for one := range copies {
-		if !r.effects.copies[one] {
-			e[scenario.NewCopies]++
-		}
+	if r.effects.uncounted == "" {
+		e[scenario.Elections], e[scenario.NewCopies] = now.Since(r.effects.before)
 	}
 }
 

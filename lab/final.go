@@ -175,6 +175,9 @@ func (l *Load) Overdue(address string, patience time.Duration) (faults, unread [
 	l.overKeys(keys, address, func(k *link, key string) {
 		n, err := k.conn.Exists(background, key).Result()
 		for (err != nil || n != 0) && time.Now().Before(deadline) {
+			if err != nil {
+				l.reconnect(k) // a connection that broke stays so
+			}
 			<-time.After(pause)
 			n, err = k.conn.Exists(background, key).Result()
 		}

@@ -83,7 +83,8 @@ func (l *Lab) Run(ctx, hard context.Context) (result *Result, err error) {
 		return nil, l.interrupted(ctx, fmt.Errorf("the new fleet does not serve: %w", err))
 	}
 	r := newRun(l, f)
-	defer r.load.Stop() // however the run ends; a second time does nothing
+	defer r.busy.end() // however the run ends; a second time does nothing
+	defer r.load.Stop()
 	if err := r.play(ctx); err != nil {
 		return nil, l.interrupted(ctx, errors.Join(err, r.heal()))
 	}

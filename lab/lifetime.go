@@ -69,6 +69,7 @@ func (r *run) timeLives(result *Result, address string) {
 			if outcome, _ := OutcomeOf(err); outcome != check.Unknown {
 				break
 			}
+			r.load.reconnect(k) // a connection that broke stays so
 		}
 		if err != nil {
 			result.late("key %q can not be written in the end: %v", l.key, err)

@@ -29,7 +29,7 @@ type LoadOptions struct {
 	// Stays has each client ask one node only, whatever becomes of it. Otherwise it
 	// turns to the next one after a failure.
 	Stays bool
-	// Silence is for how long a group may answer nothing (MaxSilence). A client that asked for
+	// Silence is for how long a group may answer nothing (scenario.MaxSilence). A client that asked for
 	// nothing for half as long does not show it.
 	Silence time.Duration
 	// DriftPPM is how wrongly, in millionths, a node may count the age of what it
@@ -70,9 +70,7 @@ type Load struct {
 // Epoch is for how long a key is used.
 const Epoch = 5 * time.Second
 
-// pause is how long a client waits after a failure, so that it does not fill its
-// history with refusals while nobody serves.
-const pause = 50 * time.Millisecond
+const pause = time.Duration(scenario.FailurePause) * time.Millisecond
 
 // outcomes in the order of Load.counts.
 var outcomes = [3]check.Outcome{check.Known, check.Unknown, check.Refused}
@@ -134,6 +132,12 @@ func Dial(address string) *redis.Client {
 func (l *Load) connect(address string) *link {
 	c := Dial(address)
 	return &link{client: c, conn: c.Conn(), address: address, session: int(l.sessions.Add(1))}
+}
+
+// reconnect begins a new session in the place of one.
+func (l *Load) reconnect(k *link) {
+	k.close()
+	*k = *l.connect(k.address)
 }
 
 // close hangs up. Nothing is under way: each operation was waited for.

@@ -72,7 +72,7 @@ func maxSilence(p *scenario.Plan) time.Duration {
 	case p.Demand.Silence > 0:
 		return time.Duration(p.Demand.Silence) * time.Millisecond
 	case p.Mode == scenario.Liveness:
-		return MaxSilence
+		return time.Duration(scenario.MaxSilence) * time.Millisecond
 	}
 	return 0
 }

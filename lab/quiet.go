@@ -7,6 +7,7 @@ import (
 
 	"flotilla"
 	"flotilla/check"
+	"flotilla/scenario"
 )
 
 // quiet measures for how long nothing was answered that was asked of each group: through each
@@ -26,7 +27,7 @@ type quiet struct {
 
 func newQuiet(o LoadOptions, now time.Time) *quiet {
 	q := &quiet{groups: max(o.Groups, 1), stays: o.Stays, began: now, last: now}
-	q.silence.Idle = cmp.Or(o.Silence, MaxSilence) / 2
+	q.silence.Idle = cmp.Or(o.Silence, time.Duration(scenario.MaxSilence)*time.Millisecond) / 2
 	q.mute = make([]time.Duration, 1+q.place(max(len(o.Addresses), 1)-1))
 	q.longest = make([]time.Duration, q.groups*len(q.mute))
 	return q
@@ -51,9 +52,6 @@ func (q *quiet) heard(client, node int, o check.Operation, begin, end time.Time)
 	need := o.Need()
 	if o.Kind == check.Transaction {
 		o.Key = o.Parts[0].Key
-	}
-	if o.Key == "" {
-		return // a key that empties itself: no part of the history
 	}
 	asked := check.Asked{Who: q.place(node), Group: q.groupOf(o.Key), Need: need}
 	ofKind, ofAll := q.silence.Heard(client, asked, isAnswered, begin.Sub(q.began), end.Sub(q.began))

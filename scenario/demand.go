@@ -23,6 +23,16 @@ type Demand struct {
 	HasMost       bool
 }
 
+const (
+	// MaxSilence is for how long a client may get no answer about a group, in liveness mode, from a node
+	// that must go on, unless the plan demands less. An election takes 1.2 s, a client that asked a
+	// leader just before it was lost 5 s.
+	MaxSilence flotilla.Millis = 10_000
+	// FailurePause is how long a client waits after a failure, so that it does not fill its history
+	// with refusals while nobody serves.
+	FailurePause flotilla.Millis = 50
+)
+
 const demandForm = "demand [moments] [silence below T] [EFFECT at least N] [elections at most N]"
 
 func readDemand(w *words, p *Plan) {
@@ -107,16 +117,20 @@ func writeDemand(p *Plan) string {
 // demandFault says what is wrong with a demand that no run could meet, or that none could fail.
 func (p *Plan) demandFault() (wrong, right string) {
 	d := p.Demand
-	think := p.Workload.Think.Most
+	think := p.Workload.Think.Most + FailurePause
+	allowed := d.Silence
+	if allowed == 0 && p.Mode == Liveness {
+		allowed = MaxSilence
+	}
 	switch {
 	case d.Moments && !p.hasMoments():
 		return "no step waits for a moment", "leave `moments` out, or add one, such as: at 5s crash n1 before vote"
 	case d.Silence >= p.Duration:
 		return fmt.Sprintf("silence below %s, in a plan of %s", formatDuration(d.Silence), formatDuration(p.Duration)), "demand less than the plan is long"
-	case d.Silence > 0 && think > d.Silence/2:
+	case allowed > 0 && think > allowed/2:
 		// A silence ends where nobody asks for half of what is allowed: see check.Silence.
-		return fmt.Sprintf("silence below %s, and a client may think for %s before it asks again: nobody would notice", formatDuration(d.Silence), formatDuration(think)),
-			fmt.Sprintf("have clients think for %s at most, or allow a silence twice as long as they think", formatDuration(d.Silence/2))
+		return fmt.Sprintf("no silence of %s is allowed, and a client that failed may take %s until it asks again: nobody would notice", formatDuration(allowed), formatDuration(think)),
+			fmt.Sprintf("have clients think for less than %s, or demand only a silence below twice that time", formatDuration(allowed/2))
 	case d.HasMost && d.Least[Elections] > d.MostElections:
 		return fmt.Sprintf("at least %d elections, and at most %d", d.Least[Elections], d.MostElections), "put the smaller number after `at least`"
 	}

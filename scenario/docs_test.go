@@ -51,7 +51,7 @@ name: all others must serve all the while, so that each client, which asks one o
 
 What a plan **demands** besides is that what it is meant to show happened. A silence lasts from the first question without an answer, or the answer before it, to the
 next answer, for changes, linearizable reads and weak reads each by themselves: in liveness mode for each client (each node, with real processes), in safety mode an answer to anybody
-ends it. Where clients may think for more than half of that silence, nobody would notice it, and the demand is refused. Effects, below, are what trouble brings about and a calm
+ends it. Where clients that failed may take more than half of that silence until they ask again (as long as they think, and 50 ms), nobody would notice it, and the demand is refused; so is liveness where they may take more than 5 s. Effects, below, are what trouble brings about and a calm
 cluster does not have; they count until the clients end. Without the steps that a plan is about, each plan that comes with the program fails by its demand. Each run tells how many operations
 were judged, how many steps were done, what effects there were, and which moments came. Where ` + "`moments`" + ` are demanded, as in all plans below that wait for some, a moment that never came is
 a failure, and so is a run in which no operation was answered, in any plan: nothing was tested.

@@ -29,6 +29,8 @@ func TestEffectsThatAreDemanded(t *testing.T) {
 func TestDemandsThatNobodyCouldMiss(t *testing.T) {
 	for _, c := range []struct{ lines, says string }{
 		{"clients 1\nthink 19s\ndemand silence below 1s", "nobody would notice"},
+		{"think 1s\ndemand silence below 2s", "may take 1050ms"},
+		{"mode liveness without n3\nthink 5s", "no silence of 10s is allowed"},
 		{"demand refusals at most 1", "bound"},
 		{"demand lost at least 1", "frames"},
 		{"demand quarantines at least 1 quarantines at least 2", "named twice"},

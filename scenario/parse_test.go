@@ -116,7 +116,7 @@ func drawPlan(t *rapid.T) *Plan {
 
 func drawDemand(t *rapid.T, p *Plan) (d Demand) {
 	d.Moments = p.hasMoments() && rapid.Bool().Draw(t, "moments")
-	if d.Silence = flotilla.Millis(rapid.IntRange(0, int(p.Duration)-1).Draw(t, "silence")); d.Silence/2 < p.Workload.Think.Most {
+	if d.Silence = flotilla.Millis(rapid.IntRange(0, int(p.Duration)-1).Draw(t, "silence")); d.Silence/2 < p.Workload.Think.Most+FailurePause {
 		d.Silence = 0
 	}
 	for _, f := range effects {

@@ -44,9 +44,9 @@ type opened struct {
 // tapDisk is a node's disk with time, and with moments to crash at.
 type tapDisk struct {
 	consensus.Disk
-	node  *node
-	asks  bool
-	votes map[flotilla.GroupID]ballot // that are durable
+	node    *node
+	asks    bool
+	ballots *consensus.Ballots
 	// What Stats tells, in virtual time.
 	appends uint64
 	syncing time.Duration
@@ -63,7 +63,7 @@ func (d *tapDisk) at(b storage.Boundary) error {
 // Append takes the time of a synced write.
 func (d *tapDisk) Append(writes []consensus.Write) error {
 	n := d.node
-	n.isVoting = d.votesIn(writes)
+	n.isVoting = d.ballots.Changed(writes)
 	defer func() { n.isVoting = false }()
 	if err := d.at(storage.BeforeAppend); err != nil {
 		return err
@@ -81,23 +81,6 @@ func (d *tapDisk) Append(writes []consensus.Write) error {
 
 // fastSync is how long a synced write takes at most when the disk is well.
 const fastSync = time.Millisecond
-
-// ballot is whom a replica voted for in which term.
-type ballot struct{ term, vote uint64 }
-
-// votesIn reports whether writes make a new term or vote durable.
-func (d *tapDisk) votesIn(writes []consensus.Write) bool {
-	isNew := false
-	for _, x := range writes {
-		if x.HardState == nil {
-			continue
-		}
-		now := ballot{x.HardState.GetTerm(), x.HardState.GetVote()}
-		isNew = isNew || d.votes[x.Group] != now
-		d.votes[x.Group] = now
-	}
-	return isNew
-}
 
 // Install replaces a group's state by a snapshot.
 func (d *tapDisk) Install(staged consensus.Staged, hard *raftpb.HardState) error {

@@ -26,7 +26,7 @@
 //   - After the end all is healed, in both modes: then all copies must be where they
 //     belong, and equal. In liveness mode each client, which asks one node that must go
 //     on, must have had answers about every group all the while, to changes, to
-//     linearizable reads and to weak reads, each for themselves: see MaxSilence.
+//     linearizable reads and to weak reads, each for themselves: see scenario.MaxSilence.
 //
 // Not looked for: damage to a log's last block in the same moment as a power cut. What
 // tells a lost tail (storage's tail mark) is not synced, so that a power cut may take

@@ -4,74 +4,79 @@ import (
 	"time"
 
 	"flotilla"
+	"flotilla/check"
 	"flotilla/scenario"
 )
 
 // effects counts what trouble brings about, as far as Counts does not. None of it says that
 // something is wrong: it shows that a plan did what it is meant to do.
 type effects struct {
-	terms      map[flotilla.GroupID]uint64 // when the first step came
-	copies     map[copied]bool             // the same
+	before     scenario.Standing // when the first step came
 	slowWrites int
 	wrongTimes int
 	clocks     clockReads
 }
 
-// clockReads says how often nodes looked at a wrong clock.
+// clockReads says at how many turns nodes looked at a wrong clock.
 type clockReads struct{ ahead, behind, drifting uint64 }
 
-// copied is a replica of a group.
-type copied struct {
-	group   flotilla.GroupID
-	replica flotilla.ReplicaID
-}
-
-// standing returns the groups' terms and replicas, as far as anybody knows.
-func (w *world) standing() (terms map[flotilla.GroupID]uint64, copies map[copied]bool) {
-	terms, copies = map[flotilla.GroupID]uint64{}, map[copied]bool{}
+// standing is how the groups stand, as far as anybody knows.
+func (w *world) standing() scenario.Standing {
+	s := scenario.NewStanding()
 	for at := range w.leaders { // of nodes that are down now, too
-		terms[at.group] = max(terms[at.group], at.term)
+		s.Term(at.group, at.term)
 	}
 	for _, n := range w.nodes {
 		if n.core == nil {
 			continue
 		}
 		for _, g := range n.core.Status().Groups {
-			if terms[g.Group] = max(terms[g.Group], g.Term); g.IsHere {
-				copies[copied{g.Group, g.Replica}] = true
+			if s.Term(g.Group, g.Term); g.IsHere {
+				s.Copy(g.Group, g.Replica)
 			}
 		}
 	}
-	return terms, copies
+	return s
 }
 
 // watchEffects has elections and copies counted from the plan's first step on: until then a new
 // cluster has dealt its leaders out.
 func (w *world) watchEffects() {
-	w.after(durationOf(w.plan.FirstStep()), func() { w.effects.terms, w.effects.copies = w.standing() })
+	w.after(durationOf(w.plan.FirstStep()), func() { w.effects.before = w.standing() })
 }
 
 // countEffects is asked when the clients' time is over.
 func (w *world) countEffects() {
-	e := scenario.Effects{
-		scenario.Elections:   0,
-		scenario.NewCopies:   0,
+	elections, newCopies := w.standing().Since(w.effects.before)
+	frames := w.network.Tally()
+	w.counted = scenario.Effects{
+		scenario.Elections:   elections,
+		scenario.NewCopies:   newCopies,
 		scenario.Refusals:    int(w.counts["refused for want of room"] + w.counts["refused: "+string(flotilla.DiskFull)] + w.counts["refused: "+string(flotilla.NoQuorum)]),
-		scenario.LostFrames:  int(w.network.Tally().Cut + w.network.Tally().Lost),
+		scenario.LostFrames:  int(frames.Cut + frames.Lost),
 		scenario.Quarantines: int(w.counts["quarantine"]),
 		scenario.SlowWrites:  w.effects.slowWrites,
 		scenario.WrongTimes:  w.effects.wrongTimes,
 	}
-	terms, copies := w.standing()
-	for group, before := range w.effects.terms {
-		e[scenario.Elections] += int(max(terms[group], before) - before)
-	}
-	for one := range copies {
-		if !w.effects.copies[one] {
-			e[scenario.NewCopies]++
+	w.answered = w.countAnswered()
+}
+
+// countAnswered is how many operations clients were answered.
+func (w *world) countAnswered() (n int) {
+	for _, o := range w.recorder.History() {
+		if o.Outcome == check.Known {
+			n++
 		}
 	}
-	w.counted = e
+	if w.queues == nil {
+		return n
+	}
+	for _, o := range w.queues.recorder.History() {
+		if o.Outcome == check.Known {
+			n++
+		}
+	}
+	return n
 }
 
 // countTrouble adds to Counts what orders of the plan have come to. That something was ordered is
@@ -120,7 +125,7 @@ func (w *world) wrote(took time.Duration) {
 	}
 }
 
-// readClock notes that a node looked at its clock.
+// readClock notes that a node looks at its clock, as it does at each turn.
 func (e *effects) readClock(c *nodeClock) {
 	switch {
 	case c.offset > 0:
@@ -133,9 +138,10 @@ func (e *effects) readClock(c *nodeClock) {
 	}
 }
 
-// stamped notes the time of an entry, which somebody applies for the first time now.
+// stamped notes the time of an entry, which somebody applies for the first time now: it may be
+// long ago that it was right.
 func (e *effects) stamped(time flotilla.Millis, now time.Duration) {
-	if off := time - began - millisOf(now); off >= scenario.WrongTimeMillis || off <= -scenario.WrongTimeMillis {
+	if time-began-millisOf(now) >= scenario.WrongTimeMillis {
 		e.wrongTimes++
 	}
 }

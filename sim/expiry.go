@@ -45,7 +45,6 @@ func newExpiries() *expiries {
 // told is the wall clock as a node's core is told it.
 func (n *node) told() flotilla.Millis {
 	e, wall, now := n.w.expiries, n.wall(), n.w.now
-	n.w.effects.readClock(&n.clock)
 	before, isKnown := e.shown[n.id]
 	passed := flotilla.Millis((now - before.at) / time.Millisecond)
 	if isKnown && wall < before.wall+passed-passed*scenario.MaxDriftPPM/1e6-2 {

@@ -89,19 +89,7 @@ func (w *world) judge(final map[string]check.Final) {
 // account is what was tested.
 func (w *world) account() scenario.Account {
 	a := w.player.Account()
-	a.Effects = w.counted
-	for _, o := range w.recorder.History() {
-		if o.Outcome == check.Known {
-			a.Operations++
-		}
-	}
-	if w.queues != nil {
-		for _, o := range w.queues.recorder.History() {
-			if o.Outcome == check.Known {
-				a.Operations++
-			}
-		}
-	}
+	a.Effects, a.Operations = w.counted, w.answered
 	return a
 }
 

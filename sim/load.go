@@ -17,9 +17,7 @@ import (
 // any time later, and a search for an order would have to try it everywhere.
 const epoch = 4 * time.Second
 
-// failurePause is how long a client waits after a failure, so that it does not fill its
-// history with refusals while nobody serves.
-const failurePause = 50 * time.Millisecond
+const failurePause = time.Duration(scenario.FailurePause) * time.Millisecond
 
 // work is what a client does: one thing after another, until the end.
 func (c *client) work() {

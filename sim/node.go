@@ -10,6 +10,7 @@ import (
 
 	"flotilla"
 	"flotilla/cluster"
+	"flotilla/consensus"
 	"flotilla/queue"
 	"flotilla/scenario"
 	"flotilla/storage"
@@ -80,7 +81,7 @@ func (n *node) start() {
 		w.fault("%v can not open its disk: %v", n.id, err)
 		return
 	}
-	n.disk = &tapDisk{Disk: opened.disk, node: n, asks: opened.asks, votes: map[flotilla.GroupID]ballot{}}
+	n.disk = &tapDisk{Disk: opened.disk, node: n, asks: opened.asks, ballots: consensus.NewBallots(opened.disk)}
 	n.port = w.network.Attach(n.id, receiver{n})
 	core, err := cluster.NewCore(cluster.Config{Cluster: "sim", Self: n.id, Members: w.members(), Groups: w.plan.Groups, Replicas: w.plan.Copies,
 		Machines: map[flotilla.System]flotilla.Machine{flotilla.SystemStore: store.Machine{}, flotilla.SystemQueue: queue.Machine{}}, Disk: n.disk, Transport: line{n, n.life},
@@ -154,6 +155,7 @@ func (n *node) turn() {
 		return
 	}
 	n.lag = 0
+	n.w.effects.readClock(&n.clock)
 	in := n.in
 	n.in = cluster.Input{}
 	if n.hasTicked {

@@ -11,11 +11,6 @@ import (
 	"flotilla/scenario"
 )
 
-// MaxSilence is for how long a client may get no answer about a group, in liveness mode,
-// from a node that must go on, unless the plan demands less. An election takes 1.2 s, a client
-// that asked a leader just before it was lost 5 s.
-const MaxSilence = 10 * time.Second
-
 // silence knows for how long there was no answer. In liveness mode that counts for each client
 // by itself: all of its requests are for one node, which the plan says must go on. In safety
 // mode any client's answer will do, and only a plan that demands it bounds the silence.
@@ -30,9 +25,9 @@ type silence struct {
 func newSilence(w *world) *silence {
 	s := &silence{w: w, bound: durationOf(w.plan.Demand.Silence), told: map[int]bool{}}
 	if s.bound == 0 && w.plan.Mode == scenario.Liveness {
-		s.bound = MaxSilence
+		s.bound = durationOf(scenario.MaxSilence)
 	}
-	s.heardOf.Idle = cmp.Or(s.bound, MaxSilence) / 2
+	s.heardOf.Idle = cmp.Or(s.bound, durationOf(scenario.MaxSilence)) / 2
 	return s
 }
 

@@ -35,7 +35,7 @@ type world struct {
 	silence         *silence
 	expiries        *expiries
 	watched, gaveUp []check.Watched // transactions that were carried out, and that were not
-	queues          *queues // nil: the plan has none
+	queues          *queues         // nil: the plan has none
 	counts          Counts
 	links           map[link]scenario.Fault // as they are now
 	isFinal         bool                    // the clients have ended: final steps may be done
@@ -46,6 +46,7 @@ type world struct {
 	leaders         map[reign]flotilla.NodeID
 	effects         effects
 	counted         scenario.Effects // what there was of them while clients were at work
+	answered        int              // operations, the same
 	faults          []string         // what was found wrong
 	verdicts        []check.Verdict  // that are not good
 	isOver          bool             // clients do nothing new

@@ -106,8 +106,8 @@ type simReport struct {
 	Wanted     uint64       `json:"wanted,omitempty"`  // of one that was stopped; 0: until a failure
 	Seconds    float64      `json:"seconds"`
 	CPUSeconds float64      `json:"cpu_seconds"`
-	Traces     string       `json:"traces"` // one hash over those of all lives, in the order of their seeds: equal runs have equal ones
-	Minutes    float64      `json:"minutes"` // of the plans' time, all together: dense lives are short
+	Traces     string       `json:"traces"`     // one hash over those of all lives, in the order of their seeds: equal runs have equal ones
+	Minutes    float64      `json:"minutes"`    // of the plans' time, all together: dense lives are short
 	Operations int          `json:"operations"` // that were answered, and judged
 	Silence    simSilence   `json:"longest_silence"`
 	Counts     sim.Counts   `json:"counts"`
@@ -208,18 +208,18 @@ func (o simOptions) planOf(seed uint64) *scenario.Plan {
 
 // simResult is a line that a worker prints.
 type simResult struct {
-	Seed    uint64     `json:"seed"`
-	Trace   uint64     `json:"trace,omitempty"`
-	Faults  []string   `json:"faults,omitempty"`
-	Plan    []string   `json:"plan,omitempty"`
-	Counts  sim.Counts `json:"counts,omitempty"`
+	Seed   uint64     `json:"seed"`
+	Trace  uint64     `json:"trace,omitempty"`
+	Faults []string   `json:"faults,omitempty"`
+	Plan   []string   `json:"plan,omitempty"`
+	Counts sim.Counts `json:"counts,omitempty"`
 	// Of the plan's time, of what was answered, and for how long nothing was.
 	Millis     flotilla.Millis `json:"ms,omitempty"`
 	Operations int             `json:"operations,omitempty"`
 	Silence    flotilla.Millis `json:"silence_ms,omitempty"`
 
-	Folder  string     `json:"folder,omitempty"`
-	NotKept string     `json:"not_kept,omitempty"`
+	Folder  string `json:"folder,omitempty"`
+	NotKept string `json:"not_kept,omitempty"`
 }
 
 // simWorker lives one life after another. A run replaces the process's source of

@@ -42,7 +42,7 @@ Exit code 0: every promise was kept. 1: one was broken. 2: the command line or t
 			if !cmd.Flags().Changed("seed") {
 				seed = rand.Uint64N(1 << 32)
 			}
-			again := fmt.Sprintf("flotilla sim run %s --seed %d --disk %s", args[0], seed, disk)
+			again := fmt.Sprintf("flotilla sim run %s --seed %d --disk %s", quoted(args[0]), seed, disk)
 			return a.simPlay(sim.Options{Seed: seed, Disk: sim.Tier(disk), Plan: plan}, limit, dir, again)
 		},
 	}

@@ -17,7 +17,20 @@ import (
 type recorded struct {
 	consensus.Disk
 	cluster.Transport
-	did []string
+	did    []string
+	stored *raftpb.HardState // of each group, when the disk was opened
+}
+
+// recordedLog is a log of which only the HardState is asked.
+type recordedLog struct {
+	consensus.Log
+	*recorded
+}
+
+func (r *recorded) Log(flotilla.GroupID) consensus.Log { return recordedLog{recorded: r} }
+
+func (l recordedLog) InitialState() (*raftpb.HardState, *raftpb.ConfState, error) {
+	return l.stored, nil, nil
 }
 
 func (r *recorded) Append([]consensus.Write) error { r.did = append(r.did, "append"); return nil }
@@ -96,14 +109,18 @@ func TestOnlyWhatPassesHere(t *testing.T) {
 	}
 }
 
-// TestACommitIndexIsNoVote: it is in the same HardState.
+// TestACommitIndexIsNoVote: it is in the same HardState, also in the first one of a process that
+// has found its vote on the disk.
 func TestACommitIndexIsNoVote(t *testing.T) {
-	r := &recorded{}
+	voted := &raftpb.HardState{Term: new(uint64(2)), Vote: new(uint64(3))}
+	r := &recorded{stored: voted}
 	trap := &Trap{End: func(Last) { t.Error("a commit index is taken for a vote") }}
 	d, _ := Around(trap, r, r)
-	voted := &raftpb.HardState{Term: new(uint64(2)), Vote: new(uint64(3))}
+	if err := trap.Set(scenario.BeforeVote, Last{}); err != nil {
+		t.Fatal(err)
+	}
 	committed := &raftpb.HardState{Term: new(uint64(2)), Vote: new(uint64(3)), Commit: new(uint64(9))}
-	for _, hard := range []*raftpb.HardState{voted, committed} {
+	for _, hard := range []*raftpb.HardState{committed, voted, committed} {
 		if err := d.Append([]consensus.Write{{Group: 1, HardState: hard}}); err != nil {
 			t.Fatal(err)
 		}

@@ -14,25 +14,22 @@ import (
 // Around lays a trap around a node's disk and transport. Both are the node's loop's.
 func Around(t *Trap, d consensus.Disk, over cluster.Transport) (consensus.Disk, cluster.Transport) {
 	owes := new(bool)
-	return &disk{Disk: d, trap: t, votes: map[flotilla.GroupID]vote{}, owesReply: owes}, &transport{Transport: over, trap: t, owesReply: owes}
+	return &disk{Disk: d, trap: t, ballots: consensus.NewBallots(d), owesReply: owes}, &transport{Transport: over, trap: t, owesReply: owes}
 }
 
 // disk is a disk whose moments pass through a trap.
 type disk struct {
 	consensus.Disk
-	trap  *Trap
-	votes map[flotilla.GroupID]vote // as they were last made durable
+	trap    *Trap
+	ballots *consensus.Ballots
 	// owesReply is whether something was made durable of which nobody was told. The
 	// transport has the same.
 	owesReply *bool
 }
 
-// vote is what a vote makes durable.
-type vote struct{ term, replica uint64 }
-
 // Append is an append, and a vote as well if a new term or vote is among it.
 func (d *disk) Append(writes []consensus.Write) error {
-	isVote := d.hasVote(writes)
+	isVote := d.ballots.Changed(writes)
 	d.trap.pass(scenario.BeforeAppend)
 	if isVote {
 		d.trap.pass(scenario.BeforeVote)
@@ -46,18 +43,6 @@ func (d *disk) Append(writes []consensus.Write) error {
 		d.trap.pass(scenario.AfterVote)
 	}
 	return nil
-}
-
-func (d *disk) hasVote(writes []consensus.Write) (found bool) {
-	for _, w := range writes {
-		if w.HardState == nil {
-			continue
-		}
-		now := vote{w.HardState.GetTerm(), w.HardState.GetVote()}
-		found = found || now != d.votes[w.Group]
-		d.votes[w.Group] = now
-	}
-	return found
 }
 
 // Install replaces a group's state and log.
