@@ -245,12 +245,13 @@ at 6s mend clock of all`)
 func TestDemandsFail(t *testing.T) {
 	t.Parallel()
 	_, out, code := play(t, labtest.Program(t), parse(t, `name demanding
-demand moments silence below 20ms elections at least 100 elections at most 100
+demand moments silence below 120ms elections at least 100 new copies at least 1 elections at most 100
 for 3s
+think 0s to 5ms
 load set 50% get 50%
 at 1s crash n1 before install
 at 2s kill leader of group 1 for 500ms`))
-	for _, words := range []string{"the moment of `at 1s crash n1 before install` never came", "at least 100 are demanded", "20ms is allowed", "`crash n1 before install` 0 of 1"} {
+	for _, words := range []string{"the moment of `at 1s crash n1 before install` never came", "at least 100 are demanded", "there were 0 new copies", "120ms is allowed", "`crash n1 before install` 0 of 1"} {
 		if code != 1 || !strings.Contains(out, words) {
 			t.Errorf("exit code %d, and nothing says %q:\n%s", code, words, out)
 		}
