@@ -102,8 +102,12 @@ const composeLab = "LAB=true LAB_TOKEN=TOKEN"
 // debians is said where a command begins with "docker compose".
 const debians = " (Debian's Compose is called docker-compose, in one word):"
 
-// Command is what to type for a fault of a node's process; empty for one that needs none.
+// Command is what to type for a fault of a node's process; empty for one that needs none, and for a
+// process whose id is needed and not known: kill takes 0 for the shell that it is typed into.
 func (k Keeper) Command(verb supervisor.Verb, n NodePicture) string {
+	if k == Nobody && n.PID == 0 {
+		return ""
+	}
 	commands := map[Keeper]map[supervisor.Verb]string{
 		Compose: {
 			supervisor.Kill: "docker compose kill NODE", supervisor.Restart: "docker compose restart NODE",
@@ -151,6 +155,8 @@ func (k Keeper) handSays(verb supervisor.Verb, n NodePicture) (says, command str
 		return fmt.Sprintf("No page can do that to this process. Type this on the machine of %v:", n.Node), command
 	case k == Kubernetes:
 		return "Kubernetes can not pause a process: cut the node off from all instead.", ""
+	case k == Nobody && n.PID == 0 && verb != supervisor.Restart && verb != supervisor.Wipe:
+		return "Its process id is not known here, as the node was not heard yet: look for it on its machine.", ""
 	case verb == supervisor.Wipe:
 		return "No page can do that to this process: end it, delete its --dir, and start it with --join added.", ""
 	}

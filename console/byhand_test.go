@@ -201,6 +201,28 @@ func TestWhatToType(t *testing.T) {
 	}
 }
 
+// TestNoProcessIsGuessed: of a node whose process id is not known, no command is said. 0 would be the
+// shell that it is typed into, with all that runs in it.
+func TestNoProcessIsGuessed(t *testing.T) {
+	unheard := NodePicture{Node: 2}
+	for verb, want := range map[supervisor.Verb]string{
+		supervisor.Kill:    "Its process id is not known here",
+		supervisor.Pause:   "Its process id is not known here",
+		supervisor.Resume:  "Its process id is not known here",
+		supervisor.Restart: "start it as you did before",
+		supervisor.Wipe:    "end it, delete its --dir",
+	} {
+		if says, command := Nobody.handSays(verb, unheard); command != "" || !strings.Contains(says, want) {
+			t.Errorf("%s: %q, %q", verb, says, command)
+		}
+	}
+	for _, k := range []Keeper{Compose, Kubernetes, Systemd} { // these find the process themselves
+		if k.Command(supervisor.Kill, unheard) == "" {
+			t.Errorf("%s has no command", k)
+		}
+	}
+}
+
 // TestPeersAreAskedWhereTheyAnswer: between nodes first, and where clients reach them if
 // that fails; where both are the same there is one way only.
 func TestPeersAreAskedWhereTheyAnswer(t *testing.T) {
