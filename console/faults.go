@@ -265,8 +265,9 @@ func See(notes []cluster.Note, since, now uint64, p Picture) Seen {
 		}
 		s.Lines = append([]string{text}, s.Lines...)
 	}
+	links := linksOf(p)
 	for _, g := range p.Groups {
-		if behind := g.behind(); len(behind) > 0 {
+		if behind := links.behind(g); len(behind) > 0 {
 			s.Lines = append(s.Lines, fmt.Sprintf("%v: not up to date yet: %s", g.Group, strings.Join(behind, ", ")))
 		}
 	}
@@ -294,10 +295,12 @@ func firstLeader(notes []cluster.Note, group flotilla.GroupID, since uint64) clu
 // known of nodes is up to a second old.
 const nearLag = 1000
 
-// behind names the copies that are not up to date.
-func (g GroupPicture) behind() (all []string) {
+// behind names the copies of a group that are not up to date.
+func (l links) behind(g GroupPicture) (all []string) {
 	for _, c := range g.Copies {
 		switch {
+		case l.isLost(c):
+			all = append(all, fmt.Sprintf("%v has no copy yet", c.Node))
 		case c.Role == "unknown":
 			all = append(all, fmt.Sprintf("%v does not answer", c.Node))
 		case c.Role == "learner":
@@ -448,16 +451,18 @@ func join(groups []flotilla.GroupID) string {
 	return strings.Join(names, ", ")
 }
 
-// links says who runs, and what is cut.
+// links says who runs, who of these answers, and what is cut.
 type links struct {
-	runs map[flotilla.NodeID]bool
-	cut  map[[2]flotilla.NodeID]bool
+	runs    map[flotilla.NodeID]bool
+	answers map[flotilla.NodeID]bool
+	cut     map[[2]flotilla.NodeID]bool
 }
 
 func linksOf(p Picture) links {
-	l := links{runs: map[flotilla.NodeID]bool{}, cut: map[[2]flotilla.NodeID]bool{}}
+	l := links{runs: map[flotilla.NodeID]bool{}, answers: map[flotilla.NodeID]bool{}, cut: map[[2]flotilla.NodeID]bool{}}
 	for _, n := range p.Nodes {
 		l.runs[n.Node] = n.State != "down" && n.State != "paused" && n.State != "silent"
+		l.answers[n.Node] = n.State == "up" || n.State == "unready" || n.State == "draining"
 		for to, f := range n.Faults {
 			l.cut[[2]flotilla.NodeID{n.Node, to}] = f.Cut
 		}
@@ -480,17 +485,34 @@ func (l links) apply(a FaultAsk, p Picture) {
 	}
 }
 
-// hasMajority reports whether more than half of a group's copies can reach each other,
+// isVoter reports whether a copy counts for a majority: one that still learns does not.
+func isVoter(c CopyPicture) bool { return c.Role != "learner" }
+
+// isLost reports whether a copy is gone, as with a disk that was wiped: its node answers, and does not
+// tell of it. It counts as one that does not vote, until the group makes another.
+func (l links) isLost(c CopyPicture) bool { return c.Role == "unknown" && l.answers[c.Node] }
+
+// hasMajority reports whether more than half of a group's voters can reach each other,
 // straight or by way of others.
 func (l links) hasMajority(g GroupPicture) bool {
+	voters, present := 0, []flotilla.NodeID{}
 	for _, c := range g.Copies {
+		if !isVoter(c) {
+			continue
+		}
+		voters++
+		if l.runs[c.Node] && !l.isLost(c) {
+			present = append(present, c.Node)
+		}
+	}
+	for _, node := range present {
 		together := 0
-		for _, other := range g.Copies {
-			if l.reaches(c.Node, other.Node) && l.reaches(other.Node, c.Node) {
+		for _, other := range present {
+			if l.reaches(node, other) && l.reaches(other, node) {
 				together++
 			}
 		}
-		if l.runs[c.Node] && 2*together > len(g.Copies) {
+		if 2*together > voters {
 			return true
 		}
 	}

@@ -117,12 +117,22 @@ func TestLossOfMajorityIsForeseen(t *testing.T) {
 	down.Nodes[1].State = "down"
 	gone := three()
 	gone.Nodes[1].State, gone.Nodes[2].State = "paused", "silent"
+	wiped := three() // n3 is back, without a copy
+	wiped.Groups[0].Copies[2].Role = "unknown"
+	learning := three()
+	learning.Groups[0].Copies[2].Role = "learner"
+	starting := three() // of a node that does not answer nothing is known: its copy may well be there
+	starting.Nodes[2].State, starting.Groups[0].Copies[2].Role = "starting", "unknown"
 	for _, c := range []struct {
 		what  string
 		ask   FaultAsk
 		p     Picture
 		loses bool
 	}{
+		{"the copy of a wiped disk is not there yet", FaultAsk{Verb: "kill", Node: 2}, wiped, true},
+		{"a learner has no vote", FaultAsk{Verb: "kill", Node: 2}, learning, true},
+		{"a learner dies", FaultAsk{Verb: "kill", Node: 3}, learning, false},
+		{"one that starts may have its copy", FaultAsk{Verb: "kill", Node: 2}, starting, false},
 		{"the first death", FaultAsk{Verb: "kill", Node: 1}, three(), false},
 		{"the second", FaultAsk{Verb: "kill", Node: 1}, down, true},
 		{"of the one that is dead", FaultAsk{Verb: "kill", Node: 2}, down, false},
@@ -139,6 +149,12 @@ func TestLossOfMajorityIsForeseen(t *testing.T) {
 		if (len(e.Loses) > 0) != c.loses || e.Says == "" || strings.Contains(e.Says, "no fault that is known") {
 			t.Errorf("%s: %+v", c.what, e)
 		}
+	}
+	if got := strings.Join(See(nil, 1_000_000, 2_000_000, wiped).Lines, "\n"); !strings.Contains(got, "n3 has no copy yet") {
+		t.Errorf("of a node that is back without its copy is said: %s", got)
+	}
+	if got := strings.Join(See(nil, 1_000_000, 2_000_000, starting).Lines, "\n"); !strings.Contains(got, "n3 does not answer") {
+		t.Errorf("of a node that does not answer is said: %s", got)
 	}
 }
 
