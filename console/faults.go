@@ -327,20 +327,33 @@ func Expect(a FaultAsk, p Picture) Expectation {
 	name := a.Node.String()
 	var leads led
 	var e Expectation
-	now, then := linksOf(p), linksOf(p)
+	now, then, without := linksOf(p), linksOf(p), linksOf(p)
 	then.apply(a, p)
+	without.runs[a.Node] = false
+	isAll := true
 	for _, g := range p.Groups {
-		if now.hasMajority(g) && !then.hasMajority(g) {
+		hasIt := then.hasMajority(g)
+		switch {
+		case !hasIt && now.hasMajority(g):
 			e.Loses = append(e.Loses, g.Group)
-		} else if g.Leader == a.Node {
+		case g.Leader == a.Node:
 			leads.add(g)
 		}
+		isAll = isAll && hasIt && (!a.isSlowness() || without.hasMajority(g))
 	}
-	if e.Says = says(a, name, leads, len(e.Loses) == 0) + silence(a, p); len(e.Loses) > 0 {
+	if e.Says = says(a, name, leads, isAll) + silence(a, p); len(e.Loses) > 0 {
 		e.Says = fmt.Sprintf("%v would have no majority: writes and linearizable reads are refused, eventual reads go on, and nothing that was acknowledged is lost. %s", join(e.Loses), e.Says)
 	}
 	return e
 }
+
+// isSlowness reports whether a node becomes slow: it is still there, but who needs it waits for it.
+func (a FaultAsk) isSlowness() bool {
+	return a.Verb == supervisor.Slow || a.Verb == supervisor.SlowDisk
+}
+
+// needed says of a slow node that nobody can do without it.
+const needed = "No majority does without it: each write takes so much longer."
 
 // led is what a node leads: groups that own slots, and so keys and queues, by name, and whether the
 // directory, which has neither.
@@ -382,7 +395,7 @@ func silence(a FaultAsk, p Picture) string {
 }
 
 // says describes a fault alone: which of the groups that a node leads will elect another leader, and
-// whether that is all.
+// whether that is all, as each group has a majority then; of a node that becomes slow, without it.
 func says(a FaultAsk, name string, leads led, isAll bool) string {
 	election := leads.election()
 	switch {
@@ -395,7 +408,11 @@ func says(a FaultAsk, name string, leads led, isAll bool) string {
 	case supervisor.Kill:
 		return name + " ends at once, as in a crash, and stays down. " + election + " What was acknowledged is on a majority of disks."
 	case supervisor.Restart:
-		return name + " hands over what it leads, stops, and starts again from its disk; if it is down, it starts. Nobody should notice."
+		text := name + " hands over what it leads, stops, and starts again from its disk; if it is down, it starts."
+		if isAll {
+			return text + " Nobody should notice."
+		}
+		return text + " What needs a majority waits until enough are there."
 	case supervisor.Pause:
 		return name + " stops running, but keeps its connections, as in a long garbage collection. " + election
 	case supervisor.Resume:
@@ -403,14 +420,14 @@ func says(a FaultAsk, name string, leads led, isAll bool) string {
 	case supervisor.Isolate:
 		return name + " and the others hear nothing of each other; clients still reach it. It refuses writes and linearizable reads; eventual reads show what it has. " + election
 	case supervisor.Cut:
-		if a.IsOneWay {
-			return fmt.Sprintf("What %s sends to %v is lost, not what comes back. A third node that hears both passes it on after some 0.4 s: nobody should notice.", name, a.To)
-		}
-		return fmt.Sprintf("%s and %v do not hear each other. A third node that hears both passes on what they have for each other after some 0.4 s.", name, a.To)
+		return cutSays(a, name, isAll)
 	case supervisor.Slow:
+		if !isAll {
+			return fmt.Sprintf("Each message to and from %s is %d ms late. %s", name, a.Delay, needed)
+		}
 		return fmt.Sprintf("Each message to and from %s is %d ms late. A majority does without it; if it leads, writes take longer, until it gives way to a faster node.", name, a.Delay)
 	case supervisor.SlowDisk:
-		return slowDiskSays(a, name, leads)
+		return slowDiskSays(a, name, leads, isAll)
 	case supervisor.Clock:
 		return fmt.Sprintf("The wall clock of %s will be %s. No answer may depend on that; where it leads, TTLs count in its time, which never goes back.", name, cluster.Skew{OffsetMillis: a.Ahead}.Words())
 	case supervisor.Wipe:
@@ -421,10 +438,28 @@ func says(a FaultAsk, name string, leads led, isAll bool) string {
 	return "That is no fault that is known here."
 }
 
+// cutSays describes a way that is cut.
+func cutSays(a FaultAsk, name string, isAll bool) string {
+	switch {
+	case a.IsOneWay && isAll:
+		return fmt.Sprintf("What %s sends to %v is lost, not what comes back. A third node that hears both passes it on after some 0.4 s: nobody should notice.", name, a.To)
+	case a.IsOneWay:
+		return fmt.Sprintf("What %s sends to %v is lost, not what comes back, unless a third node hears both, and passes it on.", name, a.To)
+	case isAll:
+		return fmt.Sprintf("%s and %v do not hear each other. A third node that hears both passes on what they have for each other after some 0.4 s.", name, a.To)
+	}
+	return fmt.Sprintf("%s and %v do not hear each other, unless a third node hears both, and passes on what they have for each other.", name, a.To)
+}
+
 // slowDiskSays describes a slow disk.
-func slowDiskSays(a FaultAsk, name string, leads led) string {
+func slowDiskSays(a FaultAsk, name string, leads led, isAll bool) string {
 	text := fmt.Sprintf("Each synced write of %s takes %d ms longer. ", name, a.Delay)
-	if a.Delay >= 600 {
+	switch {
+	case a.Delay >= 600 && !isAll:
+		return text + "Meanwhile it says nothing to anybody, so that the others take it for dead now and then. " + needed
+	case !isAll:
+		return text + needed
+	case a.Delay >= 600:
 		return text + "Meanwhile it says nothing to anybody, so that the others take it for dead now and then, and elect other leaders. A majority does without it."
 	}
 	switch {
@@ -473,7 +508,7 @@ func linksOf(p Picture) links {
 // apply does to the links what a fault would.
 func (l links) apply(a FaultAsk, p Picture) {
 	switch a.Verb {
-	case supervisor.Kill, supervisor.Pause, supervisor.Wipe:
+	case supervisor.Kill, supervisor.Restart, supervisor.Pause, supervisor.Wipe: // one that is down runs no less than before
 		l.runs[a.Node] = false
 	case supervisor.Isolate:
 		for _, n := range p.Nodes {

@@ -136,6 +136,9 @@ func TestLossOfMajorityIsForeseen(t *testing.T) {
 		{"the first death", FaultAsk{Verb: "kill", Node: 1}, three(), false},
 		{"the second", FaultAsk{Verb: "kill", Node: 1}, down, true},
 		{"of the one that is dead", FaultAsk{Verb: "kill", Node: 2}, down, false},
+		{"a restart", FaultAsk{Verb: "restart", Node: 3}, down, true},
+		{"a restart while all are there", FaultAsk{Verb: "restart", Node: 3}, three(), false},
+		{"the start of the one that is dead", FaultAsk{Verb: "restart", Node: 2}, down, false},
 		{"a pause", FaultAsk{Verb: "pause", Node: 3}, down, true},
 		{"a wiped disk", FaultAsk{Verb: "wipe", Node: 3}, down, true},
 		{"cut off", FaultAsk{Verb: "isolate", Node: 3}, three(), false},
@@ -155,6 +158,33 @@ func TestLossOfMajorityIsForeseen(t *testing.T) {
 	}
 	if got := strings.Join(See(nil, 1_000_000, 2_000_000, starting).Lines, "\n"); !strings.Contains(got, "n3 does not answer") {
 		t.Errorf("of a node that does not answer is said: %s", got)
+	}
+}
+
+// TestNothingIsPromisedWithoutAMajority: that nobody notices, or that a majority does without a node, is
+// said only where that is so.
+func TestNothingIsPromisedWithoutAMajority(t *testing.T) {
+	down, gone := three(), three()
+	down.Nodes[1].State = "down"
+	gone.Nodes[1].State, gone.Nodes[2].State = "down", "down"
+	for _, ask := range []FaultAsk{
+		{Verb: "restart", Node: 3}, {Verb: "cut", Node: 1, To: 3, IsOneWay: true},
+		{Verb: "slow", Node: 3, Delay: 150}, {Verb: "slow-disk", Node: 3, Delay: 100}, {Verb: "slow-disk", Node: 1, Delay: 1000},
+	} {
+		isPromised := func(p Picture) bool {
+			says := Expect(ask, p).Says
+			return strings.Contains(says, "obody should notice") || strings.Contains(says, "majority does without it") && !strings.Contains(says, "No majority")
+		}
+		if !isPromised(three()) {
+			t.Errorf("of three: %s", Expect(ask, three()).Says)
+		}
+		if isPromised(down) || isPromised(gone) {
+			t.Errorf("of two: %s; of one: %s", Expect(ask, down).Says, Expect(ask, gone).Says)
+		}
+	}
+	slow := Expect(FaultAsk{Verb: "slow-disk", Node: 3, Delay: 100}, down)
+	if len(slow.Loses) > 0 || !strings.Contains(slow.Says, "No majority does without it") {
+		t.Errorf("%+v", slow)
 	}
 }
 
