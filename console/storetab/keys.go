@@ -84,8 +84,13 @@ func fillLines(c *door.Client, lines []KeyLine) error {
 			return err
 		}
 		for i := range part {
+			if err := errors.Join(replies[2*i].Err(), replies[2*i+1].Err()); err != nil {
+				return fmt.Errorf("ask for the type of %s, and when it ends: %w", part[i].Shown, err)
+			}
 			part[i].Type = string(replies[2*i].Text)
-			part[i].TTL, _ = strconv.ParseInt(string(replies[2*i+1].Text), 10, 64) // 0 if the door refused it
+			if part[i].TTL, err = strconv.ParseInt(string(replies[2*i+1].Text), 10, 64); err != nil {
+				return fmt.Errorf("read when %s ends: %w", part[i].Shown, err)
+			}
 		}
 	}
 	return nil
