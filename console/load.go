@@ -27,7 +27,9 @@ const (
 	loadKeys = 1000
 	// loadKeyLife is after how many seconds a load's keys are gone by themselves: each write of a key
 	// begins them anew, and for a counter, which no load may lose while it runs, that is done each counterRenew.
-	loadKeyLife  = 3600
+	// It is two days: pages can set a clock a day ahead, in whose time TTLs count where its node leads, and
+	// a key that is gone by that would be told of as a write that is missing.
+	loadKeyLife  = 2 * 24 * 3600
 	counterRenew = 10 * time.Minute
 	// maxLoadSeconds are how many seconds the counts are remembered, for what came of a fault.
 	maxLoadSeconds = 600

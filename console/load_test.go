@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"flotilla"
+	"flotilla/cluster"
 	"flotilla/console/door"
 )
 
@@ -42,6 +43,15 @@ func TestALoadsKeysEnd(t *testing.T) {
 		if !ends[key] {
 			t.Errorf("%s stays for ever", key)
 		}
+	}
+}
+
+// TestNoWrongClockEndsALoadsKeys: a node's clock that a page sets as far ahead as it can, while the load
+// runs, leaves each of the load's keys where it was: else it would be told of as missing.
+func TestNoWrongClockEndsALoadsKeys(t *testing.T) {
+	life, wrong := loadKeyLife*time.Second, time.Duration(cluster.MaxSkewMillis)*time.Millisecond
+	if life <= wrong+maxLoadPeriod+counterRenew {
+		t.Errorf("keys live for %v, and clocks can be %v ahead", life, wrong)
 	}
 }
 
