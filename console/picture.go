@@ -141,7 +141,8 @@ func drawNode(n flotilla.NodeInfo, h *heard, phase supervisor.Phase) NodePicture
 	return d
 }
 
-// drawGroup puts together what all copies of a group say. The highest term is right.
+// drawGroup puts together what all copies of a group say. The highest term is right. A node whose process
+// the supervisor stopped says nothing any more, also before it was noticed that it does not answer.
 func (w *watcher) drawGroup(info flotilla.GroupInfo) GroupPicture {
 	g := GroupPicture{Group: info.ID, Copies: []CopyPicture{}}
 	holders := slices.Clone(info.Nodes)
@@ -150,12 +151,14 @@ func (w *watcher) drawGroup(info flotilla.GroupInfo) GroupPicture {
 		if h.status == nil {
 			continue
 		}
+		phase := w.fleet[id].Phase
+		isStopped := phase == supervisor.Down || phase == supervisor.Paused || phase == supervisor.Waiting
 		for _, s := range h.status.Groups {
 			if s.Group != info.ID {
 				continue
 			}
 			g.Slots = max(g.Slots, s.Slots)
-			if s.IsHere && h.answers {
+			if s.IsHere && h.answers && !isStopped {
 				said[id] = s
 				g.Term, g.Commit = max(g.Term, s.Term), max(g.Commit, s.Commit)
 				holders = append(holders, id)

@@ -341,3 +341,19 @@ func TestOldFaultsAreNotAskedAfter(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+// TestWhoWasStoppedLeadsNoMore: of a process that the supervisor stopped, what the node said before is over,
+// also while it may still be believed to answer.
+func TestWhoWasStoppedLeadsNoMore(t *testing.T) {
+	for phase, want := range map[supervisor.Phase]flotilla.NodeID{supervisor.Running: 1, "": 1, supervisor.Down: 0, supervisor.Paused: 0, supervisor.Waiting: 0} {
+		w := newWatcher(&Options{Host: knownHost{self: 2, nodes: &[]flotilla.NodeInfo{{ID: 1}, {ID: 2}}}})
+		for id, role := range map[flotilla.NodeID]string{1: "leader", 2: "follower"} {
+			w.nodes[id] = &heard{answers: true, status: &cluster.Status{Groups: []cluster.GroupStatus{{Group: 1, Term: 3, IsHere: true, Role: role}}}}
+		}
+		w.fleet[1] = supervisor.MemberState{Node: 1, Phase: phase}
+		g := w.drawGroup(flotilla.GroupInfo{ID: 1, Nodes: []flotilla.NodeID{1, 2}})
+		if g.Leader != want || g.Term != 3 || (g.Copies[0].Role == "unknown") != (want == 0) || g.Copies[1].Role != "follower" {
+			t.Errorf("%s: %+v", phase, g)
+		}
+	}
+}
