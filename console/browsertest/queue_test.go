@@ -55,8 +55,7 @@ func TestQueueTab(t *testing.T) {
 	b.until("both queues are there", `document.querySelectorAll('#queues tbody tr').length === 2 && document.getElementById('one-h').textContent === 'mail'`)
 
 	body := `<img src=x onerror="document.title='wrong'"> mail to Ada`
-	b.fill("send", "body", body)
-	b.until("it can be peeked at", `document.querySelector('#messages tbody tr')?.dataset.state === 'ready'`)
+	b.sendFrom("mail", body)
 	if got := b.text(`document.querySelector('#messages tbody tr').lastChild.textContent`); got != body {
 		t.Errorf("the body is shown as %s", got)
 	}
@@ -107,6 +106,15 @@ func TestQueueTab(t *testing.T) {
 	b.until("the job was followed", `document.querySelectorAll('#hops li').length > 5 && document.querySelector('#verdict a')?.href.includes('/queue#mail/')`)
 	b.visit(b.text(`document.querySelector('#verdict a').href`), 1280)
 	b.until("its life is a click away", life+` === 'sent'`)
+}
+
+// sendFrom sends a job while the keyboard is at its queue in the list, and looks that it stays there.
+func (b *browser) sendFrom(queue, body string) {
+	b.t.Helper()
+	b.js(fmt.Sprintf(`window.held = document.querySelector('#queues a[href="#%s"]'); held.focus()`, queue))
+	b.fill("send", "body", body)
+	b.until("it can be peeked at", `document.querySelector('#messages tbody tr')?.dataset.state === 'ready'`)
+	b.until("its row was made anew, and the keyboard is where it was", fmt.Sprintf(`!held.isConnected && document.activeElement.getAttribute('href') === '#%s'`, queue))
 }
 
 // finishWithout kills the leader, and has the job be done all the same.

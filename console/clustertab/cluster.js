@@ -1,6 +1,6 @@
 // The cluster's tab: nodes, charts of the last hour, copies, and settings.
 import {chart} from '/static/chart.js';
-import {$, clock, el, get, span} from '/static/dom.js';
+import {$, clock, el, get, refill, span} from '/static/dom.js';
 import {connect, name} from '/static/stream.js';
 
 /** How often nodes are asked, in milliseconds. */
@@ -22,7 +22,7 @@ const CHARTS = [
 let all = [];
 
 function draw() {
-  $('nodes').tBodies[0].replaceChildren(...all.map((n) => {
+  refill($('nodes').tBodies[0], ...all.map((n) => {
     const s = n.status;
     if (!s) return el('tr', {}, el('th', {scope: 'row'}, name(n.node)), el('td', {class: 'bad', colspan: 10}, '✕ ' + n.error));
     const here = s.groups.filter((g) => g.here), state = s.draining ? 'draining' : s.ready ? 'ready' : 'not ready';
@@ -31,7 +31,7 @@ function draw() {
       ...[here.filter((g) => g.role === 'leader').length, here.length, bytes(s.disk.log_bytes), bytes(s.disk.state_bytes), bytes(s.disk.free_bytes),
         time(s.disk.appends_total ? Math.round(s.disk.sync_seconds_total * 1e6 / s.disk.appends_total) : 0)].map((v) => el('td', {class: 'n'}, v)));
   }));
-  $('copies').tBodies[0].replaceChildren(...all.flatMap((n) => (n.status?.groups ?? []).filter((g) => g.here).map((g) => [g.group, n.node, g])).sort((a, b) => a[0] - b[0] || a[1] - b[1])
+  refill($('copies').tBodies[0], ...all.flatMap((n) => (n.status?.groups ?? []).filter((g) => g.here).map((g) => [g.group, n.node, g])).sort((a, b) => a[0] - b[0] || a[1] - b[1])
     .map(([group, node, g]) => el('tr', {}, el('th', {scope: 'row'}, 'g' + group), el('td', {}, name(node)), el('td', {}, g.role),
       ...[g.replica, g.term, g.first_index, g.last_index, g.commit_index, g.applied_index, g.durable_index].map((v) => el('td', {class: 'n'}, v)))));
   drawSettings();
@@ -55,7 +55,7 @@ function drawSettings() {
     }
   }
   const shown = (value) => el('code', {}, value || '–');
-  $('settings').tBodies[0].replaceChildren(...[...rows].map(([setting, {isOwn, nodes}]) => {
+  refill($('settings').tBodies[0], ...[...rows].map(([setting, {isOwn, nodes}]) => {
     const differ = nodes.size > 1, values = [...nodes].map(([value, who]) => el('div', {}, differ ? who.join(', ') + ': ' : null, shown(value)));
     return el('tr', {'data-setting': setting}, el('th', {scope: 'row', class: differ && !isOwn ? 'warn' : null}, (differ && !isOwn ? '≠ ' : '') + setting), el('td', {}, ...values));
   }));

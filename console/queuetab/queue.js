@@ -1,6 +1,6 @@
 // The queue's tab: queues, one queue, working and redriving, a job's life.
 import {chart} from '/static/chart.js';
-import {$, clock, el, get, glyph, reach, shape, sure} from '/static/dom.js';
+import {$, clock, el, get, glyph, reach, refill, shape, sure} from '/static/dom.js';
 import {connect, name as nodeName} from '/static/stream.js';
 
 /** How often the page looks, and how often at the last hour, in milliseconds; messages of a page; characters of a body that are shown at first. */
@@ -59,13 +59,13 @@ async function list() {
 function drawList() {
   const before = looks.findLast((l) => all.at_ms - l.at_ms >= 1500), known = new Map((before?.queues ?? []).map((q) => [q.name, q])), seconds = (all.at_ms - (before?.at_ms ?? 0)) / 1000;
   const shown = all.queues.filter((q) => q.name.startsWith($('prefix').value));
-  rows('queues').replaceChildren(...shown.map((q) => {
+  refill(rows('queues'), ...shown.map((q) => {
     const b = known.get(q.name), per = (k) => b && q[k] >= b[k] ? rate((q[k] - b[k]) / seconds) : '–';
     return el('tr', {class: q.stale ? 'faded-some' : '', 'aria-selected': String(q.name === current)}, el('th', {scope: 'row'}, el('a', {href: '#' + q.name, class: 'mono'}, q.name)),
       ...[q.ready, q.leased, q.delayed, age(q.age_ms), per('sent_total'), per('done_total'), q.dead_total].map((v) => el('td', {class: 'n'}, v)),
       el('td', {}, 'g' + q.group), el('td', {class: q.leader ? '' : 'bad'}, q.leader ? nodeName(q.leader) : 'nobody'));
   }));
-  $('names').replaceChildren(...all.queues.slice(0, 200).map((q) => el('option', {value: q.name})));
+  refill($('names'), ...all.queues.slice(0, 200).map((q) => el('option', {value: q.name})));
   const say = $('list-say');
   say.className = 'say' + (all.failed.length ? ' bad' : '');
   say.textContent = all.failed.length ? `Some groups did not answer, and their queues are missing, or shown as they were last: ${all.failed.join('; ')}. Without a majority, nothing can be sent to these or received; nothing is lost either.`
@@ -109,7 +109,7 @@ async function look() {
   $('send').elements.group.required = isFIFO;
   $('send').querySelector('[data-standard]').hidden = isFIFO;
   if (isFIFO && !$('send').elements.group.value) $('send').elements.group.value = 'a';
-  rows('attributes').replaceChildren(...Object.entries(q.attributes).map(([k, v]) => el('tr', {}, el('th', {scope: 'row'}, k), el('td', {class: 'mono wrap'}, v))));
+  refill(rows('attributes'), ...Object.entries(q.attributes).map(([k, v]) => el('tr', {}, el('th', {scope: 'row'}, k), el('td', {class: 'mono wrap'}, v))));
   await moves();
 }
 
@@ -204,7 +204,7 @@ async function peek() {
   $('peek-more').disabled = !next;
   $('peek-say').className = 'say';
   $('peek-say').textContent = (page.length ? `${after ? 'Further on, ' : ''}${count(page.length, 'message')}${next ? '; there are more' : ''}, the oldest first.` : after ? 'There are no more.' : 'The queue is empty.') + ' To look at messages takes none: no lease begins.';
-  rows('messages').replaceChildren(...page.map((m) => {
+  refill(rows('messages'), ...page.map((m) => {
     const until = m.visible_at && Date.parse(m.visible_at) - Date.now(), state = {leased: 'leased', delayed: 'delayed', retry: 'waits for its next try'}[m.state] ?? m.state;
     return el('tr', {'data-id': m.id, 'data-state': m.state}, el('td', {}, link(`${name}/${m.id}/${m.position}`, el('span', {class: 'mono'}, m.id.slice(0, 4) + '…' + m.id.slice(-6)))), el('td', {class: m.state === 'leased' ? 'warn' : ''}, state + (until > 0 ? `, ${age(until)} more` : '')),
       el('td', {class: 'n'}, m.receives), el('td', {class: 'n'}, age(Date.now() - Date.parse(m.sent_at))), el('td', {}, [m.group, m.priority ? 'priority ' + m.priority : '', m.moved_from ? 'from ' + m.moved_from : ''].filter(Boolean).join(', ')), body(m.body));
@@ -218,8 +218,8 @@ const STATES = {RUNNING: 'running', COMPLETED: 'done', CANCELLED: 'cancelled', F
 async function moves() {
   const name = current, tasks = (await api('GET', of(name, 'moves'))).tasks;
   if (name !== current) return;
-  $('moves').replaceChildren(...tasks.map((t) => {
-    const li = el('li', {'data-status': t.status}, `${clock(Date.parse(t.started_at) * 1000, 0)} to ${t.destination || 'where each came from'}: ${STATES[t.status] ?? t.status}, ${t.moved} of ${t.to_move} moved`, t.failure_reason ? `: ${t.failure_reason} ` : ' ');
+  refill($('moves'), ...tasks.map((t) => {
+    const li = el('li', {'data-status': t.status, 'data-task': t.task}, `${clock(Date.parse(t.started_at) * 1000, 0)} to ${t.destination || 'where each came from'}: ${STATES[t.status] ?? t.status}, ${t.moved} of ${t.to_move} moved`, t.failure_reason ? `: ${t.failure_reason} ` : ' ');
     li.append(el('progress', {max: Math.max(1, t.to_move), value: t.moved, 'aria-label': 'moved'}));
     if (t.status === 'RUNNING') li.append(button('Cancel', () => attempt('move-say', async () => { const c = await api('DELETE', of(name, 'moves', t.task)); refresh(); return `Cancelled: ${c.moved} had been moved, and stay where they are now.`; })));
     return li;
@@ -252,7 +252,7 @@ async function life() {
   if (f !== followed) return;
   drawLine(l);
   const several = new Set(l.steps.map((s) => s.queue)).size > 1;
-  $('steps').replaceChildren(...l.steps.map((s, i) => el('li', {'data-kind': s.kind, class: s.void ? 'void' : ''}, el('time', {}, clock(s.at_us)), glyph(shapeOf(s)),
+  refill($('steps'), ...l.steps.map((s, i) => el('li', {'data-kind': s.kind, class: s.void ? 'void' : ''}, el('time', {}, clock(s.at_us)), glyph(shapeOf(s)),
     el('span', {}, several && i > 0 && l.steps[i - 1].queue !== s.queue ? el('small', {}, `In ${s.queue}:`) : null, s.says, s.until_ms && s.kind !== 'sent' ? el('small', {}, `Until ${clock(s.until_ms * 1000)}.`) : null))));
   return [el('b', {}, now(l)), ...notes(l)];
 }

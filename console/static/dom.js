@@ -24,6 +24,24 @@ export const shape = (name, x, y, size = 16) => el('svg:use', {href: '#g-' + nam
 /** The same, to stand in text. */
 export const glyph = (name) => el('svg:svg', {viewBox: '0 0 16 16', 'aria-hidden': 'true'}, el('svg:use', {href: '#g-' + name}));
 
+/** What one knows a link or a button by, when what stands around it was made anew. */
+const mark = (e) => e.getAttribute('href') ?? e.getAttribute('aria-label') ?? e.textContent;
+
+/**
+ * Fills a list that is looked at again and again. Where nothing differs nothing is touched, and else the
+ * keyboard is afterwards where it was.
+ * @param {HTMLElement} body
+ * @param {...HTMLElement} rows what a row does must follow from what it shows: one that looks alike stays
+ */
+export function refill(body, ...rows) {
+  const old = [...body.children], had = document.activeElement;
+  if (old.length === rows.length && rows.every((row, i) => row.outerHTML === old[i].outerHTML)) return;
+  const alike = () => [...body.querySelectorAll(had.tagName)].filter((e) => mark(e) === mark(had));
+  const at = had && had !== body && body.contains(had) ? alike().indexOf(had) : -1;
+  body.replaceChildren(...rows);
+  if (at >= 0) (alike()[at] ?? alike()[0])?.focus({preventScroll: true});
+}
+
 /** Asks before something that can not be undone, in the dialog of the page. */
 export function sure(title, text, yes) {
   $('sure-h').textContent = title;

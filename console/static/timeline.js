@@ -101,7 +101,9 @@ function list(from, right) {
   const events = $('events');
   if (events.dataset.ids === ids) return;
   events.dataset.ids = ids;
+  const hadFocus = events.contains(document.activeElement), old = events.querySelector('[tabindex="0"]')?.dataset.n;
   if (!some.length && !isUntold) {
+    if (hadFocus) $('timeline').focus({preventScroll: true}); // there is no event to be at
     events.replaceChildren(remark('Nothing of this kind happened in this time: in peace there is nothing to say.'));
     return;
   }
@@ -116,12 +118,11 @@ function list(from, right) {
   if (isUntold) items.unshift(remark(`${own()}, which told all this, does not answer: what happened after ${asOf()} is not known here.`));
   if (later) items.unshift(remark(`and ${later} later: step on to see them.`));
   if (earlier) items.push(remark(`and ${earlier} earlier: step back to see them, or choose a shorter span.`));
-  const hadFocus = events.contains(document.activeElement), old = events.querySelector('[tabindex="0"]')?.dataset.n;
   events.replaceChildren(...items);
   const current = events.querySelector('[aria-current]'), first = events.querySelector('[data-n]');
   const tabbed = current ?? events.querySelector(`[data-n="${old}"]`) ?? first;
   if (tabbed) stopAt(tabbed);
-  if (tabbed && hadFocus) tabbed.focus({preventScroll: true});
+  if (hadFocus) (tabbed ?? $('timeline')).focus({preventScroll: true});
   if (!current) return;
   // The list is scrolled, never the page: the picture is what is looked at.
   events.scrollTop = Math.min(Math.max(events.scrollTop, current.offsetTop + current.offsetHeight - events.clientHeight), current.offsetTop);
