@@ -8,6 +8,8 @@ import (
 	"flotilla"
 	"flotilla/lab/labtest"
 	"flotilla/supervisor"
+
+	"github.com/chromedp/cdproto/emulation"
 )
 
 // address returns where a node's page is.
@@ -116,6 +118,47 @@ func TestLivePage(t *testing.T) {
 		t.Errorf("after all was mended: %s", verdict)
 	}
 	b.forgive("409") // the page asked for a fault, and was told to ask people first
+}
+
+// TestSampledWritesCanBeLookedAt: another client's write that was stopped stays while others are made, is
+// not drawn over the past, and with no motion asked for stays for as long as it would have been played.
+func TestSampledWritesCanBeLookedAt(t *testing.T) {
+	chromium(t)
+	f := labtest.StartFleet(t, 1)
+	b := open(t)
+	b.visit(address(t, f, 1), 1280)
+	b.agree(f)
+	// The writes of about three seconds go by.
+	goBy := func() {
+		t.Helper()
+		b.js(`window.answered = () => Number(/(\d+) answered/.exec(document.getElementById('load-say').textContent)?.[1] ?? 0); window.then = answered()`)
+		b.until("there are more writes", "answered() > then + 60")
+	}
+	load := `const f = document.getElementById('load'); f.elements.rate.value = '20'; f.elements.share.value = '100'; f.requestSubmit();`
+	b.js(load)
+	b.until("one is played", `!document.getElementById('sample').hidden && document.getElementById('play').textContent === 'stop'`)
+	b.js(`document.getElementById('play').click(); window.entry = document.getElementById('sample').textContent`)
+	goBy()
+	if is, was := b.text(`document.getElementById('sample').textContent`), b.text("entry"); is != was {
+		t.Errorf("%q was stopped, and became %q", was, is)
+	}
+	b.until("it is drawn over the picture of now", `document.getElementById('overlay').childElementCount > 0`)
+	b.js(`document.getElementById('t-live').click()`)
+	b.until("the picture is of then", `document.querySelector('#picture.past') !== null`)
+	b.js(`document.getElementById('forth').click()`)
+	if drawn := b.text(`document.getElementById('overlay').childElementCount`); drawn != "0" {
+		t.Error("a write of now is drawn over the past")
+	}
+
+	b.do("ask for no motion", emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}}))
+	b.visit(address(t, f, 1), 1280)
+	b.js(load)
+	b.until("one is shown", `!document.getElementById('sample').hidden`)
+	b.js(`window.changes = 0; new MutationObserver(() => changes++).observe(document.getElementById('diagram'), {childList: true})`)
+	goBy()
+	if changes := b.text("changes"); changes != "0" && changes != "1" {
+		t.Errorf("within three seconds the diagram changed %s times", changes)
+	}
 }
 
 // TestWhoIsCutOffIsInTheHeadline: also while all groups have a leader.

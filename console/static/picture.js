@@ -193,12 +193,13 @@ export function showTalk(messages, where = 0) {
 }
 
 /**
- * Shows a write at a moment: messages on their way as dots, and what each node has done.
+ * Shows a write at a moment: messages on their way as dots, and what each node has done. Over a picture of
+ * the past there is nothing to show: the write is of now.
  * @param {{messages: any[], steps: any[]}|null} write see write.js
  * @param {number} at microseconds since it began
  */
 export function showWrite(write, at) {
-  if (!overlay) return;
+  if (!overlay || last?.isPast) return;
   const parts = [];
   for (const m of write?.messages ?? []) {
     if (at < m.sent || at > m.came || !boxes.has(m.from || m.to) || !boxes.has(m.to || m.from)) continue;

@@ -12,6 +12,7 @@ const PLAY_MS = 7000, WAIT_MS = 3000;
 const BADGES = {taken: 'took it', proposed: 'in its log', received: 'received', synced: 'on disk ✓', committed: 'committed ✓', applied: 'applied ✓✓'};
 
 let followed = null, shown = null, timer = 0, at = 0;
+let shownAt = 0; // since when, as performance.now()
 
 /**
  * Makes a write of notes: its steps, and the messages between them.
@@ -158,6 +159,7 @@ function step(d) {
 function show(write) {
   stop();
   shown = write;
+  shownAt = performance.now();
   $('sample').hidden = true;
   $('diagram').replaceChildren(diagram(write));
   $('hops').replaceChildren(...write.steps.map((s) => el('li', {'data-at': s.at, 'data-kind': s.kind, 'data-node': s.node, title: s.why}, el('time', {}, span(s.at)), s.text)));
@@ -205,9 +207,12 @@ function tellVerdict(call, write) {
   if (call.job) verdict.append(' ', el('a', {href: `/queue#${encodeURIComponent($('follow').elements.key.value)}/${call.job}`}, 'What becomes of the job'), '.');
 }
 
-/** Picks the newest whole entry of other clients, and shows it when nothing else is played. What was said of a write from here stays. */
+/** Whether people look at a write: it is played, or was stopped on its way, or has not been there for long. */
+const isLookedAt = () => timer !== 0 || shown !== null && (at < shown.ends || performance.now() - shownAt < PLAY_MS);
+
+/** Picks the newest whole entry of other clients, and shows it when nobody looks at another. What was said of a write from here stays. */
 function lookSampled() {
-  if (!$('sampled').checked || followed || timer) return;
+  if (!$('sampled').checked || followed || isLookedAt()) return;
   const applied = world.notes.findLast((n) => n.kind === 'applied' && n.stamp < now() - 1.5e6);
   if (!applied || applied.index === shown?.index && applied.group === shown?.group) return;
   const write = assemble(notesOf(applied.group, applied.index, applied.term));
@@ -248,6 +253,11 @@ export function start() {
   $('back').addEventListener('click', () => step(-1));
   $('forth').addEventListener('click', () => step(1));
   $('moment').addEventListener('input', (e) => { stop(); seek(e.target.value / 1000 * shown.ends); });
+  $('sampled').addEventListener('change', () => { // who asks for others has seen enough of this one
+    if (timer || !shown) return;
+    seek(shown.ends);
+    shownAt = -PLAY_MS;
+  });
   onChange(() => { lookFollowed(); lookSampled(); });
   setInterval(() => { lookFollowed(); lookSampled(); }, 500);
 }
