@@ -72,6 +72,12 @@ func tellRole(n cluster.Note) Telling {
 		}
 		return Telling{fmt.Sprintf("%v stands for term %d of %v", n.Node, n.Term, n.Group), why,
 			"it votes for itself and asks the others for their votes, in earnest: each node has one in a term, and keeps it on its disk"}
+	case "learner":
+		what := fmt.Sprintf("%v learns %v from %v (term %d)", n.Node, n.Group, n.Peer, n.Term)
+		if n.Peer == 0 {
+			what = fmt.Sprintf("%v is to learn %v, and knows no leader (term %d)", n.Node, n.Group, n.Term)
+		}
+		return Telling{what, "its copy is new", "it takes entries, but has no vote until it has caught up"}
 	}
 	if n.Peer == 0 {
 		return Telling{fmt.Sprintf("%v follows in %v, and knows no leader (term %d)", n.Node, n.Group, n.Term), "an election is under way, or it has just started",

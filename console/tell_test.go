@@ -251,8 +251,9 @@ func TestThePagesOwnSilenceIsForeseen(t *testing.T) {
 	}
 }
 
-// TestTrialsAndCandidaciesAreTold: apart, each with the term that it is about, and why.
-func TestTrialsAndCandidaciesAreTold(t *testing.T) {
+// TestRolesAreTold: trials and candidacies apart, and who learns not as who follows, each with the term that
+// it is about, and why.
+func TestRolesAreTold(t *testing.T) {
 	for _, c := range []struct {
 		note      cluster.Note
 		what, why string
@@ -260,6 +261,8 @@ func TestTrialsAndCandidaciesAreTold(t *testing.T) {
 		{cluster.Note{Word: cluster.RoleTrial, Term: 2, Peer: 1, Value: 900}, "n2 asks whether it could win term 3 of g1", "it last heard n1, who led, 0.9 s ago"},
 		{cluster.Note{Word: "candidate", Term: 3}, "n2 stands for term 3 of g1", "a majority said on trial that it would vote for it"},
 		{cluster.Note{Word: "candidate", Term: 3, Peer: 1, Value: 50}, "n2 stands for term 3 of g1", "n1, who led, asked it to take over: that needs no trial"},
+		{cluster.Note{Word: "learner", Term: 3, Peer: 1}, "n2 learns g1 from n1 (term 3)", "its copy is new"},
+		{cluster.Note{Word: "learner", Term: 3}, "n2 is to learn g1, and knows no leader (term 3)", "its copy is new"},
 	} {
 		c.note.Kind, c.note.Node, c.note.Group = cluster.NoteRole, 2, 1
 		if told := Tell(c.note); told.What != c.what || told.Why != c.why {

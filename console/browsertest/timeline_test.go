@@ -114,9 +114,14 @@ func TestMoments(t *testing.T) {
 		notes.length = 0;
 		note(30, 1, 'started'); note(31, 1, 'heard', {peer: 2}); // it has no copy of the group
 		moments.push(at(picture({}, 2), 40));
+		notes.length = 0; // n3 learns, and its vote is told of by others before it tells of its new role itself
+		const role = (when) => { const c = rewind(picture({}, 1), 1, notes, when * s).groups[0].copies[2]; return c.role + ' in term ' + c.term; };
+		note(60, 2, 'role', {group: 1, word: 'follower', peer: 1, term: 5}); note(61, 3, 'role', {group: 1, word: 'learner', peer: 1, term: 5});
+		note(62, 1, 'members', {group: 1, word: 'voters n1 n2 n3, learners n3'}); note(63, 1, 'members', {group: 2, word: 'voters n1 n2 n3'}); note(65, 1, 'members', {group: 1, word: 'voters n1 n2 n3'});
+		moments.push(role(64), role(66));
 	}).catch((e) => { window.moments = [String(e)]; })`)
 	b.until("it was said", `window.moments?.length > 0`)
-	want := []string{"u u u leader 3", "u3 u3 s leader 1", "u u u leader 3", "u3 u3 s leader 1", "u u u leader 1", "u3 u3 u12 leader 1", "u u ? leader 1", "u u u leader 2"}
+	want := []string{"u u u leader 3", "u3 u3 s leader 1", "u u u leader 3", "u3 u3 s leader 1", "u u u leader 1", "u3 u3 u12 leader 1", "u u ? leader 1", "u u u leader 2", "learner in term 5", "follower in term 5"}
 	got := strings.Split(b.text(`moments.join('|')`), "|")
 	for i := range want {
 		if i >= len(got) || got[i] != want[i] {

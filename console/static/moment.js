@@ -94,12 +94,19 @@ function stateOf(n, nodes, past, future) {
   return n.state;
 }
 
+/** Whether a note says that a node has a vote in a group from then on, and does not only learn there. */
+function givesVote(n, group, node) {
+  if (n.kind !== 'members' || n.group !== group) return false;
+  const [voters, learners = ''] = n.word.split(', learners'), has = (names) => names.split(' ').includes('n' + node);
+  return has(voters) && !has(learners);
+}
+
 function rewindGroup(g, nodes, past, future) {
   const isOfLead = (n) => n.group === g.group && (n.kind === 'role' || n.kind === 'hand-over');
   const roles = past.filter((n) => isOfLead(n) && n.kind === 'role'), later = future.filter(isOfLead);
   let led = {node: 0, term: 0};
   for (const n of roles) {
-    const leader = n.word === 'leader' ? n.node : n.word === 'follower' ? n.peer ?? 0 : 0;
+    const leader = n.word === 'leader' ? n.node : n.word === 'follower' || n.word === 'learner' ? n.peer ?? 0 : 0;
     if (leader && n.term >= led.term) led = {node: leader, term: n.term};
   }
   if (!led.node) { // before all that is kept: whom a candidate lost, or who gave the lead away
@@ -108,7 +115,8 @@ function rewindGroup(g, nodes, past, future) {
     else if (!later.length) led = {node: g.leader, term: g.term};
   }
   const copies = g.copies.map((c) => {
-    const began = birth(c.node, past), own = roles.findLast((n) => n.node === c.node && n.stamp > began), node = nodes.find((n) => n.node === c.node);
+    const began = birth(c.node, past), told = roles.findLast((n) => n.node === c.node && n.stamp > began), node = nodes.find((n) => n.node === c.node);
+    const own = told?.word === 'learner' && past.some((n) => n.stamp > told.stamp && givesVote(n, g.group, c.node)) ? {word: c.node === led.node ? 'leader' : 'follower', term: led.term || undefined} : told;
     if (!node || ['down', 'silent', 'unknown', 'starting'].includes(node.state)) return {node: c.node, role: 'unknown'};
     if (own) return {node: c.node, role: own.word === 'trial' ? 'candidate' : own.word, term: own.term};
     if (!led.node || c.role === 'learner') return {node: c.node, role: c.role === 'learner' ? c.role : 'unknown'};
