@@ -32,6 +32,8 @@ type KeyLine struct {
 	Shown string `json:"shown"`
 	Type  string `json:"type"`
 	TTL   int64  `json:"ttl_ms"` // -1: none
+	// IsTextKey says that the key is UTF-8: any other one is not the same after its way to a page as JSON.
+	IsTextKey bool `json:"text_key"`
 }
 
 // keys lists those with a prefix, from a cursor on: a page of them, or as many as a while of looking finds.
@@ -53,7 +55,7 @@ func (t *tab) keys(w http.ResponseWriter, r *http.Request) {
 				return nil, fmt.Errorf("list the keys: %w", err)
 			}
 			for _, k := range reply.Items[1].Items {
-				lines = append(lines, KeyLine{Key: string(k.Text), Shown: escape(k.Text, 200)})
+				lines = append(lines, KeyLine{Key: string(k.Text), Shown: escape(k.Text, 200), IsTextKey: utf8.Valid(k.Text)})
 			}
 			cursor = string(reply.Items[0].Text)
 			if cursor == "0" || len(lines) >= pageCount || time.Since(began) > lookFor {
@@ -125,7 +127,7 @@ var (
 func (t *tab) key(w http.ResponseWriter, r *http.Request) {
 	key := r.URL.Query().Get("key")
 	t.withDoor(w, r, func(c *door.Client) (any, error) {
-		v := KeyView{KeyLine: KeyLine{Key: key, Shown: escape([]byte(key), 200)}, Place: t.place(key)}
+		v := KeyView{KeyLine: KeyLine{Key: key, Shown: escape([]byte(key), 200), IsTextKey: utf8.ValidString(key)}, Place: t.place(key)}
 		lines := []KeyLine{v.KeyLine}
 		if err := fillLines(c, lines); err != nil {
 			return nil, err

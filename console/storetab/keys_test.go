@@ -2,6 +2,7 @@ package storetab
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -89,6 +90,34 @@ func TestAnErrorIsNoType(t *testing.T) {
 			if w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "g1 has no leader") {
 				t.Errorf("%s, %s fails: %d %s", path, failing, w.Code, w.Body)
 			}
+		}
+	}
+}
+
+// TestKeysThatAreNoText are listed as such: their names do not get to a page and back whole, so that who chose
+// one would be shown another.
+func TestKeysThatAreNoText(t *testing.T) {
+	w := askOf(t, "/store/api/keys", func(words []string) string {
+		switch words[0] {
+		case "SCAN":
+			return "*2\r\n$1\r\n0\r\n*2\r\n$6\r\ngr\u00fc\u00df\r\n$2\r\na\xff"
+		case "TYPE":
+			return "+string"
+		}
+		return ":-1"
+	})
+	var found struct {
+		Keys []map[string]any `json:"keys"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &found); err != nil || len(found.Keys) != 2 {
+		t.Fatalf("%v: %s", err, w.Body)
+	}
+	for i, want := range []struct {
+		shown  string
+		isText bool
+	}{{`a\xff`, false}, {"grüß", true}} {
+		if k := found.Keys[i]; k["shown"] != want.shown || k["text_key"] != want.isText {
+			t.Errorf("%v, want %+v", k, want)
 		}
 	}
 }

@@ -30,17 +30,21 @@ function ledOn(group, leader, nodes) {
 
 let cursor = '0', prefix = '';
 
+/** What shows a key of the list: a button, unless the page can not name it. */
+function opener(k) {
+  if (!k.text_key) return [k.shown, el('small', {}, ' not text: use redis-cli')];
+  const open = el('button', {type: 'button', class: 'plain'}, k.shown || '(empty)');
+  open.addEventListener('click', () => show(k.key));
+  return [open];
+}
+
 async function list(isMore) {
   if (!isMore) { cursor = '0'; $('keys').tBodies[0].replaceChildren(); }
   // A while of looking may find nothing that matches: go on for some more of them.
   for (let i = 0; i < 10; i++) {
     const found = await get(`${api}keys?prefix=${encodeURIComponent(prefix)}&cursor=${cursor}`);
     cursor = found.cursor;
-    $('keys').tBodies[0].append(...found.keys.map((k) => {
-      const open = el('button', {type: 'button', class: 'plain'}, k.shown || '(empty)');
-      open.addEventListener('click', () => show(k.key));
-      return el('tr', {}, el('td', {class: 'mono'}, open), el('td', {}, k.type), el('td', {}, expiry(k.ttl_ms)));
-    }));
+    $('keys').tBodies[0].append(...found.keys.map((k) => el('tr', {}, el('td', {class: 'mono'}, ...opener(k)), el('td', {}, k.type), el('td', {}, expiry(k.ttl_ms)))));
     if (cursor === '0' || found.keys.length) break;
   }
   const count = $('keys').tBodies[0].rows.length;
