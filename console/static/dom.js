@@ -87,6 +87,24 @@ async function answer(response) {
   throw error;
 }
 
+/**
+ * Returns what is called with each question of a kind: it comes to the answer, or to null if another one was
+ * asked since. An answer that came late, or an error, says nothing of what is looked at now.
+ */
+export function latest() {
+  let turn = 0;
+  return async (question) => {
+    const mine = ++turn;
+    try {
+      const answered = await question;
+      return mine === turn ? answered : null;
+    } catch (error) {
+      if (mine === turn) throw error;
+      return null;
+    }
+  };
+}
+
 /** Whether people asked for no motion. */
 export const isStill = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
 

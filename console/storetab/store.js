@@ -1,5 +1,5 @@
 // The store's tab: keys, one key, four levels, a command line, the ring of slots.
-import {$, el, get, post, sure} from '/static/dom.js';
+import {$, el, get, latest, post, sure} from '/static/dom.js';
 import {connect, onChange, world, name} from '/static/stream.js';
 
 const api = '/store/api/';
@@ -29,6 +29,7 @@ function ledOn(group, leader, nodes) {
 // Keys
 
 let cursor = '0', prefix = '';
+const listed = latest();
 
 /** What shows a key of the list: a button, unless the page can not name it. */
 function opener(k) {
@@ -42,7 +43,8 @@ async function list(isMore) {
   if (!isMore) { cursor = '0'; $('keys').tBodies[0].replaceChildren(); }
   // A while of looking may find nothing that matches: go on for some more of them.
   for (let i = 0; i < 10; i++) {
-    const found = await get(`${api}keys?prefix=${encodeURIComponent(prefix)}&cursor=${cursor}`);
+    const found = await listed(get(`${api}keys?prefix=${encodeURIComponent(prefix)}&cursor=${cursor}`));
+    if (!found) return;
     cursor = found.cursor;
     $('keys').tBodies[0].append(...found.keys.map((k) => el('tr', {}, el('td', {class: 'mono'}, ...opener(k)), el('td', {}, k.type), el('td', {}, expiry(k.ttl_ms)))));
     if (cursor === '0' || found.keys.length) break;
@@ -56,14 +58,17 @@ async function list(isMore) {
 // One key
 
 let current = null;
+const looked = latest();
 let sayKey = () => {}; // says again what is said of the key: another node may have come to lead its group
 
 async function show(key) {
   const say = $('key-say');
   say.classList.remove('bad');
   await attempt(say, async () => {
-    const k = await get(`${api}key?key=${encodeURIComponent(key)}`);
+    const k = await looked(get(`${api}key?key=${encodeURIComponent(key)}`));
+    if (!k) return;
     current = k;
+    placed(null); // where it is counts more than what was asked of another key before
     $('look').elements.key.value = key;
     if ($('levels').elements.key.value !== key) $('answers').tBodies[0].replaceChildren(); // they are another key's
     $('levels').elements.key.value = key;
@@ -252,9 +257,11 @@ async function ask(choice) {
 }
 
 let place = null;
+const placed = latest();
 
 async function findPlace(key) {
-  place = await get(`${api}key?key=${encodeURIComponent(key)}`).catch(() => place);
+  const found = await placed(get(`${api}key?key=${encodeURIComponent(key)}`).catch(() => place));
+  if (found) place = found;
   drawRing();
 }
 
