@@ -68,6 +68,27 @@ func TestTheTimelineMovesThePicture(t *testing.T) {
 	}
 }
 
+// TestWhatIsForgottenIsNotLookedAt: nobody gets further back than what is remembered; where that has moved on
+// the timeline says so, and a picked event that is forgotten is left.
+func TestWhatIsForgottenIsNotLookedAt(t *testing.T) {
+	chromium(t)
+	f := labtest.StartFleet(t, 1)
+	b := open(t)
+	b.visit(address(t, f, 1), 1280)
+	b.agree(f)
+	b.js(`import('/static/stream.js').then((s) => { window.world = s.world; })`)
+	b.until("the page's notes can be seen", `window.world?.notes.length > 3`)
+	b.js(`document.getElementById('timeline').dispatchEvent(new WheelEvent('wheel', {deltaX: -1e6, cancelable: true, bubbles: true}))`)
+	b.until("the oldest is what is looked at", `document.querySelector('#picture.past') !== null`)
+	b.until("the right edge is there too", `[...document.querySelectorAll('#timeline text')].some((e) => e.getAttribute('text-anchor') === 'end' && e.textContent.startsWith(new Date(world.notes[0].stamp / 1000).toTimeString().slice(0, 8)))`)
+	b.js(`window.kept = world.notes; world.notes = [{...kept.at(-1), stamp: kept.at(-1).stamp + 1e6}]`)
+	b.until("what was then is not remembered", `document.getElementById('events').textContent.includes('is not remembered any more: ten minutes are')`)
+	b.js(`world.notes = kept; document.getElementById('t-live').click()`)
+	b.pick("n1 now leads g1")
+	b.js(`world.notes = kept.filter((n) => !n.what.startsWith('n1 now leads g1'))`)
+	b.until("it is now again", `document.querySelector('#picture.past') === null && document.getElementById('t-live').getAttribute('aria-pressed') === 'true'`)
+}
+
 // TestVotesAreDrawnLive: while an election goes on, the picture shows who votes for whom.
 func TestVotesAreDrawnLive(t *testing.T) {
 	chromium(t)

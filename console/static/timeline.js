@@ -15,6 +15,9 @@ const isPicked = (n) => picked !== null && order(n, picked) === 0;
 
 const isLive = () => end === 0;
 const edge = () => end || (world.isStale ? world.heard : now() - 600e3); // a little late, so that causes have come
+/** Since when anything is remembered; what is earlier is not looked at. */
+const oldest = () => world.notes[0]?.stamp ?? now();
+const bounded = (t) => Math.min(now(), Math.max(t, oldest()));
 const listeners = new Set();
 
 /** Has f called when another moment is looked at, with the note if one was picked. */
@@ -96,15 +99,15 @@ function list(from, right) {
   const last = at < 0 ? inside.length : Math.min(inside.length, Math.max(at + LISTED / 2, LISTED));
   const earlier = Math.max(0, last - LISTED), later = inside.length - last;
   const some = inside.slice(earlier, last).reverse();
-  const isUntold = world.isStale && isLive();
-  const ids = [isUntold, earlier, later, ...some.map((n) => n.n + (isPicked(n) ? '!' : ''))].join();
+  const isUntold = world.isStale && isLive(), isForgotten = !isLive() && from < oldest();
+  const ids = [isUntold, isForgotten, earlier, later, ...some.map((n) => n.n + (isPicked(n) ? '!' : ''))].join();
   const events = $('events');
   if (events.dataset.ids === ids) return;
   events.dataset.ids = ids;
   const hadFocus = events.contains(document.activeElement), old = events.querySelector('[tabindex="0"]')?.dataset.n;
   if (!some.length && !isUntold) {
     if (hadFocus) $('timeline').focus({preventScroll: true}); // there is no event to be at
-    events.replaceChildren(remark('Nothing of this kind happened in this time: in peace there is nothing to say.'));
+    events.replaceChildren(remark(isForgotten ? 'What was then is not remembered any more: ten minutes are.' : 'Nothing of this kind happened in this time: in peace there is nothing to say.'));
     return;
   }
   const items = some.map((n) => {
@@ -177,7 +180,10 @@ function press() { $('t-live').setAttribute('aria-pressed', String(isLive())); }
 
 export function start() {
   const redraw = perFrame(draw), drag = perFrame(() => { picked = null; move(); });
-  onChange(() => { if (isLive()) redraw(); });
+  onChange(() => {
+    if (picked && world.notes.length && !world.notes.some(isPicked)) live(); // it was forgotten, and with it how things were then
+    else if (isLive() || end < oldest()) redraw();
+  });
   setInterval(() => { if (isLive() && !document.hidden) redraw(); }, 500);
   $('t-live').addEventListener('click', () => { if (!isLive()) { live(); return; } end = edge(); move(); });
   $('t-back').addEventListener('click', () => step(-1));
@@ -197,14 +203,14 @@ export function start() {
   $('timeline').addEventListener('pointermove', (e) => {
     if (!grabbed || !grabbed.isMoved && Math.abs(e.clientX - grabbed.x) < 4) return;
     grabbed.isMoved = true;
-    end = Math.min(now(), grabbed.end - (e.clientX - grabbed.x) / $('timeline').clientWidth * width());
+    end = bounded(grabbed.end - (e.clientX - grabbed.x) / $('timeline').clientWidth * width());
     drag();
   });
   $('timeline').addEventListener('wheel', (e) => {
     const by = e.shiftKey ? e.deltaY || e.deltaX : Math.abs(e.deltaX) > Math.abs(e.deltaY) ? e.deltaX : 0;
     if (!by) return;
     e.preventDefault();
-    end = Math.min(now(), edge() + by / $('timeline').clientWidth * width());
+    end = bounded(edge() + by / $('timeline').clientWidth * width());
     drag();
   }, {passive: false});
   addEventListener('resize', redraw);
