@@ -42,6 +42,11 @@ export function refill(body, ...rows) {
   if (at >= 0) (alike()[at] ?? alike()[0])?.focus({preventScroll: true});
 }
 
+/** Says something anew only if it differs: who listens to the page hears it once. */
+export function tell(e, text) {
+  if (e.textContent !== text) e.textContent = text;
+}
+
 /** Asks before something that can not be undone, in the dialog of the page. */
 export function sure(title, text, yes) {
   $('sure-h').textContent = title;

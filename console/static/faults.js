@@ -1,5 +1,5 @@
 // Breaking things, and seeing what comes of it.
-import {$, el, get, post} from './dom.js';
+import {$, el, get, latest, post, refill, tell} from './dom.js';
 import {name, onChange, own, world} from './stream.js';
 
 /** How long what was seen is asked for, in milliseconds, and how often. */
@@ -15,6 +15,16 @@ function ask() {
     delay_ms: {slow: typed('delay'), 'slow-disk': typed('disk')}[verb] ?? 0, ahead_ms: verb === 'clock' ? typed('ahead') : 0, token: f.get('token') ?? ''};
 }
 
+const foreseen = latest();
+
+/** Says what is wrong with what is asked for. Nothing of an earlier question stays beside that. */
+function sayWrong(text) {
+  tell($('expect'), text);
+  $('expect').className = 'bad';
+  $('do').disabled = false;
+  $('how').hidden = true;
+}
+
 /** Says beforehand what to expect, and shows only the fields that matter. */
 async function expect() {
   const a = ask();
@@ -24,23 +34,21 @@ async function expect() {
   }
   const wrong = [...$('fault').querySelectorAll('input[type=number]:enabled')].find((e) => !e.checkValidity());
   if (wrong) {
-    $('expect').textContent = `Give a whole number of milliseconds, from ${wrong.min} to ${wrong.max}.`;
-    $('expect').className = 'bad';
-    return;
+    foreseen(null); // what was asked before is not asked any more
+    return sayWrong(`Give a whole number of milliseconds, from ${wrong.min} to ${wrong.max}.`);
   }
   const q = new URLSearchParams({verb: a.verb, node: a.node, to: a.to, delay_ms: a.delay_ms, ahead_ms: a.ahead_ms});
   if (a.one_way) q.set('one_way', '');
   try {
-    const e = await get('/api/fault/expect?' + q);
-    $('expect').textContent = e.says;
+    const e = await foreseen(get('/api/fault/expect?' + q));
+    if (!e) return;
+    tell($('expect'), e.says);
     $('expect').className = e.loses ? 'bad' : '';
     $('do').disabled = Boolean(e.how); // what no page can do is typed
     $('how').hidden = !e.how;
-    $('how').replaceChildren(el('p', {}, e.how ?? ''), e.command ? el('pre', {}, e.command) : '');
+    refill($('how'), el('p', {}, e.how ?? ''), ...(e.command ? [el('pre', {}, e.command)] : []));
   } catch (error) {
-    $('expect').textContent = error.message;
-    $('expect').className = 'bad';
-    $('how').hidden = true;
+    sayWrong(error.message);
   }
 }
 
@@ -110,8 +118,8 @@ export function start() {
     tellRoles(choice, world.picture);
     if (!touched) choice.value = worthBreaking(world.picture);
     if (!choice.value) choice.selectedIndex = 0; // a node that came after the page
-    const leaders = world.picture.groups.map((g) => `${g.leader} ${g.slots}`).join() + choice.value;
-    if (leaders !== before) { before = leaders; expect(); }
+    const counts = JSON.stringify([choice.value, world.picture.groups.map((g) => [g.leader, g.slots, g.copies.map((c) => c.role)]), world.picture.nodes.map((n) => [n.state, n.faults, n.pid])]); // what is foreseen depends on it
+    if (counts !== before) { before = counts; expect(); }
   });
   expect();
 }
