@@ -21,11 +21,19 @@ func TestClusterTabAndLoad(t *testing.T) {
 	}
 	b.js(`document.getElementById('load').requestSubmit()`)
 	b.until("the load runs", `/^[1-9]\d* a second/.test(document.getElementById('load-say').textContent)`)
+	// Who listens to the page hears that it runs, and not each second its numbers.
+	b.js(`window.heard = {}; for (const e of document.querySelectorAll('[role=status]')) new MutationObserver(() => { heard[e.id] = (heard[e.id] ?? 0) + 1; }).observe(e, {childList: true, characterData: true, subtree: true});
+		window.looks = 0; new MutationObserver(() => looks++).observe(document.getElementById('load-chart'), {childList: true})`)
+	b.until("it goes on for some looks", "looks >= 5")
+	if most := b.text(`Math.max(0, ...Object.values(heard)) > 2 ? JSON.stringify(heard) : ''`); most != "" {
+		t.Errorf("within five looks it was said: %s", most)
+	}
 	f.Fault(supervisor.Kill, leader)
 	b.until("another leads", `[...document.querySelectorAll('#picture .node.leads')].length === 1 && `+word(leader)+` === 'down'`)
 	b.until("the load goes on", `/^[1-9]\d* a second/.test(document.getElementById('load-say').textContent)`)
 	b.shoot("load")
 	b.js(`document.getElementById('load-stop').click()`)
+	b.until("its end is said aloud", `document.getElementById('load-heard').textContent === 'The load has ended.'`)
 	b.until("nothing is missing", `/^Not running.*nothing acknowledged is missing/.test(document.getElementById('load-say').textContent)`)
 
 	b.visit(address(t, f, 1)+"cluster", 1280)

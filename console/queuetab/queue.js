@@ -1,6 +1,6 @@
 // The queue's tab: queues, one queue, working and redriving, a job's life.
 import {chart} from '/static/chart.js';
-import {$, clock, el, get, glyph, reach, refill, shape, sure} from '/static/dom.js';
+import {$, clock, el, get, glyph, reach, refill, shape, sure, tell} from '/static/dom.js';
 import {connect, name as nodeName} from '/static/stream.js';
 
 /** How often the page looks, and how often at the last hour, in milliseconds; messages of a page; characters of a body that are shown at first. */
@@ -27,13 +27,24 @@ async function attempt(line, f) {
   const say = $(line);
   try {
     const done = await f();
+    hear(line, '');
     if (done == null) return;
     say.className = 'say';
     say.replaceChildren(...[done].flat());
   } catch (error) {
+    const text = error instanceof TypeError ? 'This node does not answer.' : error.message;
     say.className = 'say bad';
-    say.textContent = error instanceof TypeError ? 'This node does not answer.' : error.message;
+    tell(say, text);
+    if (say.getAttribute('role') !== 'status') hear(line, text);
   }
+}
+
+const heard = new Map();
+
+/** Says aloud, once, what went wrong, or ended, of a line whose numbers change all the time; with no text that it is over. */
+function hear(line, text) {
+  heard.set(line, text);
+  tell($('heard'), [...new Set(heard.values())].filter(Boolean).join(' '));
 }
 
 /** 3 s, 5 min, 2 h of milliseconds. */
@@ -68,8 +79,8 @@ function drawList() {
   refill($('names'), ...all.queues.slice(0, 200).map((q) => el('option', {value: q.name})));
   const say = $('list-say');
   say.className = 'say' + (all.failed.length ? ' bad' : '');
-  say.textContent = all.failed.length ? `Some groups did not answer, and their queues are missing, or shown as they were last: ${all.failed.join('; ')}. Without a majority, nothing can be sent to these or received; nothing is lost either.`
-    : !all.queues.length ? 'There is none yet. Create one below, send it a job, and receive that as a worker would.' : shown.length ? count(shown.length, 'queue') + (all.has_more ? ', and there are more.' : '. Choose one.') : 'None begins like that.';
+  tell(say, all.failed.length ? `Some groups did not answer, and their queues are missing, or shown as they were last: ${all.failed.join('; ')}. Without a majority, nothing can be sent to these or received; nothing is lost either.`
+    : !all.queues.length ? 'There is none yet. Create one below, send it a job, and receive that as a worker would.' : shown.length ? count(shown.length, 'queue') + (all.has_more ? ', and there are more.' : '. Choose one.') : 'None begins like that.');
 }
 
 /** How long a queue's name may be, and how many characters of one the page adds. */
@@ -103,7 +114,7 @@ async function look() {
   const words = [`${n.ready} ready, ${n.leased} leased, ${n.delayed} delayed${n.scheduled ? ` (${n.scheduled} of them for a time)` : ''}. In all, ${n.sent_total} sent, ${n.deleted_total} done, ${count(n.leases_ended_total, 'lease')} ran out, ${n.dead_total} died. A lease is ${q.attributes.VisibilityTimeout} s unless told otherwise.`];
   if (dead) words.push(` What is received ${count(Number(policy.maxReceiveCount), 'time')} and not done goes to `, link(dead), '.');
   $('one-say').className = 'say';
-  $('one-say').replaceChildren(...words);
+  refill($('one-say'), el('span', {}, ...words));
   $('work').elements.lease.placeholder = q.attributes.VisibilityTimeout;
   const isFIFO = name.endsWith('.fifo');
   $('send').elements.group.required = isFIFO;
@@ -203,7 +214,7 @@ async function peek() {
   next = page.length === PAGE ? page.at(-1).position : 0;
   $('peek-more').disabled = !next;
   $('peek-say').className = 'say';
-  $('peek-say').textContent = (page.length ? `${after ? 'Further on, ' : ''}${count(page.length, 'message')}${next ? '; there are more' : ''}, the oldest first.` : after ? 'There are no more.' : 'The queue is empty.') + ' To look at messages takes none: no lease begins.';
+  tell($('peek-say'), (page.length ? `${after ? 'Further on, ' : ''}${count(page.length, 'message')}${next ? '; there are more' : ''}, the oldest first.` : after ? 'There are no more.' : 'The queue is empty.') + ' To look at messages takes none: no lease begins.');
   refill(rows('messages'), ...page.map((m) => {
     const until = m.visible_at && Date.parse(m.visible_at) - Date.now(), state = {leased: 'leased', delayed: 'delayed', retry: 'waits for its next try'}[m.state] ?? m.state;
     return el('tr', {'data-id': m.id, 'data-state': m.state}, el('td', {}, link(`${name}/${m.id}/${m.position}`, el('span', {class: 'mono'}, m.id.slice(0, 4) + '…' + m.id.slice(-6)))), el('td', {class: m.state === 'leased' ? 'warn' : ''}, state + (until > 0 ? `, ${age(until)} more` : '')),
@@ -254,6 +265,7 @@ async function life() {
   const several = new Set(l.steps.map((s) => s.queue)).size > 1;
   refill($('steps'), ...l.steps.map((s, i) => el('li', {'data-kind': s.kind, class: s.void ? 'void' : ''}, el('time', {}, clock(s.at_us)), glyph(shapeOf(s)),
     el('span', {}, several && i > 0 && l.steps[i - 1].queue !== s.queue ? el('small', {}, `In ${s.queue}:`) : null, s.says, s.until_ms && s.kind !== 'sent' ? el('small', {}, `Until ${clock(s.until_ms * 1000)}.`) : null))));
+  hear('end', l.message ? '' : now(l));
   return [el('b', {}, now(l)), ...notes(l)];
 }
 
@@ -319,6 +331,7 @@ function open() {
   if (name !== current) {
     after = next = 0;
     about = followed = null;
+    hear('end', '');
     for (const part of ['charts', 'moves', 'steps']) $(part).replaceChildren();
     for (const table of ['messages', 'attributes']) rows(table).replaceChildren();
     $('line').setAttribute('hidden', '');

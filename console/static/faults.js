@@ -84,11 +84,15 @@ async function carryOut(a, before = {lines: []}) {
 /** Says why a fault was not carried out, or that its node can no longer say so. */
 function fail(error, a) {
   const isOwn = name(a.node) === own() && ['kill', 'restart', 'pause', 'wipe'].includes(a.verb);
-  $('seen').replaceChildren(!error.status && isOwn ? `${own()}, which this page came from, no longer answers, as was to be expected. Another node's page shows what follows.` : el('span', {class: 'bad'}, error.message));
+  const isExpected = !error.status && isOwn, text = isExpected ? `${own()}, which this page came from, no longer answers, as was to be expected. Another node's page shows what follows.` : error.message;
+  refill($('seen'), el('span', {class: isExpected ? null : 'bad'}, text));
+  tell($('seen-heard'), text);
 }
 
-function say(done, seen) {
-  $('seen').replaceChildren(el('p', {}, el('b', {}, 'Done: '), done.join('; ')), ...(seen.length ? [el('p', {}, el('b', {}, 'Seen: ')), el('ul', {}, ...seen.map((s) => el('li', {}, s)))] : []));
+/** Says what was done and seen. What was done is said aloud at once; what is seen has numbers that grow, and is when that ends. */
+function say(done, seen, isEnd = false) {
+  tell($('seen-heard'), isEnd ? `Seen: ${seen.join('; ')}` : `Done: ${done.join('; ')}`);
+  refill($('seen'), el('p', {}, el('b', {}, 'Done: '), done.join('; ')), ...(seen.length ? [el('p', {}, el('b', {}, 'Seen: ')), el('ul', {}, ...seen.map((s) => el('li', {}, s)))] : []));
 }
 
 /** Tells for a while what was seen since. */
@@ -98,8 +102,9 @@ function watch(done) {
   const id = watching = setInterval(async () => {
     try {
       const s = await get('/api/fault/seen?since=' + done.since);
-      if (watching === id) say(done.lines, s.lines);
-      if (performance.now() > until) clearInterval(id);
+      const isEnd = performance.now() > until;
+      if (watching === id) say(done.lines, s.lines, isEnd);
+      if (isEnd) clearInterval(id);
     } catch {
       clearInterval(id); // this node is gone: the line on top says so
     }

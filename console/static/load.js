@@ -1,5 +1,5 @@
 // A load that one can start from the page, and what becomes of it.
-import {$, el, get, post, span} from './dom.js';
+import {$, el, get, post, span, tell} from './dom.js';
 
 /** How many looks are drawn, one a second. */
 const LOOKS = 120;
@@ -14,23 +14,33 @@ async function look() {
   if (before) looks.push({done: Math.max(0, s.done - before.done), failed: Math.max(0, failed - before.failed), slow: s.slow_us});
   if (looks.length > LOOKS) looks.shift();
   before = {done: s.done, failed};
-  tell(s);
+  show(s);
   draw();
   if (!s.rate && looks.length && looks.slice(-3).every((l) => !l.done && !l.failed)) { clearInterval(timer); timer = 0; }
 }
 
 function fail(error) {
-  $('load-say').textContent = error.message;
+  tell($('load-say'), error.message);
+  tell($('load-heard'), error.message);
   $('load-say').className = 'say bad';
 }
 
-function tell(s) {
+/** Says aloud that the load begins and ends, and that something is missing; its numbers change each second. */
+function announce(s) {
+  const heard = $('load-heard');
+  if (s.wrong) tell(heard, 'Acknowledged writes are missing.');
+  else if (s.rate) tell(heard, 'The load runs.');
+  else if (heard.textContent) tell(heard, 'The load has ended.');
+}
+
+function show(s) {
   $('load-stop').disabled = !s.rate;
   const parts = [s.rate ? `${looks.at(-1)?.done ?? 0} a second now` : 'Not running', `${s.done} answered`, `${s.refused} refused`, `${s.unknown} unknown`,
     s.wrong ? `${s.wrong} ACKNOWLEDGED WRITES MISSING` : s.checked ? `nothing acknowledged is missing, as ${s.checked} of them show` : 'nothing to compare yet'];
   if (s.rate) parts.push(`half within ${span(s.median_us)}, 99 of 100 within ${span(s.slow_us)}`);
-  $('load-say').textContent = parts.join(' · ') + (s.last_error && s.rate ? `. Last error: ${s.last_error}` : '');
+  tell($('load-say'), parts.join(' · ') + (s.last_error && s.rate ? `. Last error: ${s.last_error}` : ''));
   $('load-say').className = 'say ' + (s.wrong ? 'bad' : '');
+  announce(s);
 }
 
 /** Bars: a second each; failed ones stand on top, hatched. */
@@ -48,7 +58,7 @@ function begin() {
 }
 
 export function start() {
-  const set = (rate) => post('/api/load', {rate, share: Number($('load').elements.share.value) / 100}).then(tell).catch(fail);
+  const set = (rate) => post('/api/load', {rate, share: Number($('load').elements.share.value) / 100}).then(show).catch(fail);
   $('load').addEventListener('submit', (e) => { e.preventDefault(); set(Number(e.target.elements.rate.value)); begin(); });
   $('load-stop').addEventListener('click', () => set(0));
   get('/api/load').then((s) => { if (s.rate) begin(); }).catch(() => null);

@@ -1,5 +1,5 @@
 // Plans that are played on a fleet of their own, and what was found.
-import {$, el, get, post} from './dom.js';
+import {$, el, get, post, refill, tell} from './dom.js';
 
 /** How often the supervisor is asked while a plan is played, in milliseconds. */
 const EVERY_MS = 1000;
@@ -40,7 +40,9 @@ function show(s) {
   const last = s.lines.findLast((l) => l.trim()) ?? '';
   const [text, tone] = s.running ? [last, ''] : OUTCOMES[s.outcome] ?? [s.outcome, ''];
   $('plan-say').className = 'say ' + tone;
-  $('plan-say').replaceChildren(el('b', {}, `${s.plan}, ${seconds} s: `), text + (s.outcome === 'failed' ? ' ' + last : ''));
+  refill($('plan-say'), el('b', {}, `${s.plan}, ${seconds} s: `), el('span', {}, text + (s.outcome === 'failed' ? ' ' + last : '')));
+  if (s.running) tell($('plan-heard'), s.plan + ' is played.');
+  else if ($('plan-heard').textContent) tell($('plan-heard'), `${s.plan} has ended: ${text}`); // one that had ended before is no news
   const found = s.running ? [] : items(verdict(s.lines));
   $('plan-found').hidden = !found.length;
   $('plan-found').replaceChildren(...found.map((f) => el('li', {class: f.bad ? 'bad' : null}, f.text)));
@@ -68,7 +70,8 @@ async function order(plan) {
     show(await post('/api/play', {plan}));
   } catch (error) {
     $('plan-say').className = 'say bad';
-    $('plan-say').textContent = error.message;
+    tell($('plan-say'), error.message);
+    tell($('plan-heard'), error.message);
   }
   clearTimeout(asking);
   asking = setTimeout(ask, EVERY_MS);

@@ -1,5 +1,5 @@
 // What the node pushes: the picture of the cluster, and notes, merged of all nodes.
-import {$, clock, el} from './dom.js';
+import {$, clock, el, tell as say} from './dom.js';
 
 /** How long notes are kept. */
 const KEPT_MICROS = 10 * 60e6;
@@ -84,7 +84,7 @@ function hear(millis) {
   world.skew = world.heard - Date.now() * 1000;
   world.isStale = false;
   document.documentElement.classList.remove('stale');
-  $('link').textContent = 'live';
+  say($('link'), 'live');
   $('link').classList.remove('off');
   tell();
 }

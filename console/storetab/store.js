@@ -1,5 +1,5 @@
 // The store's tab: keys, one key, four levels, a command line, the ring of slots.
-import {$, el, get, latest, post, sure} from '/static/dom.js';
+import {$, el, get, latest, post, sure, tell} from '/static/dom.js';
 import {connect, onChange, world, name} from '/static/stream.js';
 
 const api = '/store/api/';
@@ -208,7 +208,7 @@ function drawRing() {
   if (place) {
     const a = 2 * Math.PI * place.slot / 16384 - Math.PI / 2;
     parts.push(el('svg:line', {class: 'now', x1: 0, y1: 0, x2: 134 * Math.cos(a), y2: 134 * Math.sin(a)}), el('svg:circle', {class: 'dot', cx: 134 * Math.cos(a), cy: 134 * Math.sin(a), r: 6}));
-    $('ring-say').textContent = `Slot ${place.slot} of 16384, ${whereIs(place)}.`;
+    tell($('ring-say'), `Slot ${place.slot} of 16384, ${whereIs(place)}.`);
   }
   const moved = new Map((whatIf?.moves ?? []).map((m) => [m.group, m]));
   if (whatIf) for (const [i, r] of ranges.entries()) {
