@@ -86,6 +86,8 @@ type Options struct {
 //	GET  /api/load     how the load goes that pages asked for (load.go)
 //	POST /api/load     starts or ends it
 //	POST /api/fault    breaks or mends something (faults.go; in a lab only)
+//	GET  /api/fault/expect  says beforehand what that would do (in a lab only)
+//	GET  /api/fault/seen    says what came of it (in a lab only)
 //	POST /api/play     plays a plan on a fleet of its own, or stops that (play.go; under a supervisor only)
 //	GET  /api/play     how that goes
 //	GET  /healthz      200 while the process answers at all

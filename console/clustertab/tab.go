@@ -3,6 +3,7 @@ package clustertab
 import (
 	"context"
 	"embed"
+	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -82,6 +83,6 @@ func (o Options) view(ctx context.Context, n flotilla.NodeInfo) (v NodeView) {
 	} else if err := o.Ask.JSON(ctx, n, "/cluster/api/self", &v); err != nil {
 		v = NodeView{Error: "does not answer"}
 	}
-	v.Node, v.Addr = n.ID, n.Host+":"+strconv.Itoa(n.HTTPPort)
+	v.Node, v.Addr = n.ID, net.JoinHostPort(n.Host, strconv.Itoa(n.HTTPPort))
 	return v
 }

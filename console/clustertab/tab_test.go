@@ -20,7 +20,7 @@ type host struct{ flotilla.Host }
 func (host) Self() flotilla.NodeID { return 1 }
 
 func (host) Topology() *flotilla.Topology {
-	return &flotilla.Topology{Nodes: []flotilla.NodeInfo{{ID: 1}, {ID: 2}, {ID: 3}}}
+	return &flotilla.Topology{Nodes: []flotilla.NodeInfo{{ID: 1, Host: "n1.example", HTTPPort: 8080}, {ID: 2, Host: "::1", HTTPPort: 8081}, {ID: 3}}}
 }
 
 // TestSettingsOfAllNodes: each node that answers tells its own; of one that does not there are none.
@@ -44,5 +44,8 @@ func TestSettingsOfAllNodes(t *testing.T) {
 	}
 	if views[0].Settings[0].Value != "64 MiB" || views[1].Settings[0].Value != "128 MiB" || len(views[2].Settings) != 0 || views[2].Error == "" {
 		t.Errorf("%+v", views)
+	}
+	if views[0].Addr != "n1.example:8080" || views[1].Addr != "[::1]:8081" {
+		t.Errorf("pages are at %s and %s", views[0].Addr, views[1].Addr)
 	}
 }

@@ -129,6 +129,7 @@ async function hour() {
   if (name !== current) return;
   const whole = (n) => String(Math.round(n));
   $('charts').replaceChildren(chart('Messages', [['ready', 'ready'], ['leased', 'leased']], whole, h.samples), chart('A second', [['sent', 'sent'], ['done', 'done']], rate, h.samples), chart('Age of the oldest', [['age_ms', 'age']], age, h.samples));
+  $('hour-say').className = 'say';
   $('hour-say').textContent = h.is_full ? 'The nodes keep the last hour of some hundred queues, and have no room for this one.'
     : 'The last hour, a sample in ten seconds, as the nodes that led kept it; a restart begins anew.' + (h.silent ? ` What ${h.silent.map(nodeName).join(', ')} kept is missing: no answer.` : '');
 }

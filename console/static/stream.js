@@ -34,7 +34,7 @@ const SILENT_MS = 2500, LOOK_MS = 250;
 
 const listeners = new Set();
 
-/** Has f called after each push, with the notes that are new; also when the picture becomes stale. */
+/** Has f called after each push; also when the picture becomes stale. */
 export function onChange(f) { listeners.add(f); }
 
 /** Now, on the node's clock, in microseconds. */
@@ -61,13 +61,11 @@ export function keep(notes, oldest) {
   return notes.reverse().filter((n) => n.stamp >= oldest && (WRITES.has(n.kind) ? steps-- : events--) > 0).reverse();
 }
 
-let source, isAnew = true, fresh = [];
+let source, isAnew = true;
 let heardAt = 0; // as performance.now()
 
 function tell() {
-  const news = fresh;
-  fresh = [];
-  for (const f of listeners) f(news);
+  for (const f of listeners) f();
 }
 
 /** Listens, and goes on listening. */
@@ -130,7 +128,6 @@ function listen() {
     if (isAnew) world.notes = []; // a new connection begins with all there is
     isAnew = false;
     take(notes);
-    fresh = fresh.concat(notes);
   });
   source.addEventListener('clock', (e) => hear(Number(e.data)));
 }

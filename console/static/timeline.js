@@ -58,7 +58,7 @@ function shapeOf(n) {
 }
 
 /** Whether a lab's note is of the end of what it broke. */
-const isMended = (n) => n.word.startsWith('healed') || (n.word === 'disk' || n.word === 'clock') && !n.value;
+const isMended = (n) => n.word.startsWith('healed') || ['disk', 'clock', 'drift'].includes(n.word) && !n.value;
 
 function draw() {
   const svg = $('timeline'), w = svg.clientWidth || 900, lanes = (world.picture?.nodes ?? []).map((n) => n.node);

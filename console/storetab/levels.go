@@ -35,13 +35,13 @@ var levelsOf = []struct {
 	level         flotilla.Level
 }{
 	{"linearizable", "sees each write that was acknowledged before", flotilla.Linearizable},
-	{"session", "sees what this page has seen, and never goes back", flotilla.Session},
+	{"session", "sees what was read here before, and never goes back", flotilla.Session},
 	{"bounded", fmt.Sprintf("is at most %d ms old", boundedMillis), flotilla.Bounded},
 	{"eventual", "is what this node has, now", flotilla.Eventual},
 }
 
 // levels reads a key at each level, side by side, on this node or on another one.
-// after is the index of the page's last write of the key's group.
+// after is the index of the newest entry of the key's group that was read here before.
 func (t *tab) levels(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	number := func(name string) uint64 {

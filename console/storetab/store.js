@@ -137,7 +137,7 @@ async function change(args, key = current.key) {
 
 // Levels
 
-const seen = {}; // by group, the highest entry that this page has seen
+const seen = {}; // by group, the newest entry that was read here before
 
 async function levels() {
   const f = $('levels').elements, body = $('answers').tBodies[0];
