@@ -19,6 +19,7 @@ const (
 	Quarantines Effect = "quarantines"
 	SlowWrites  Effect = "slow writes"
 	WrongTimes  Effect = "wrong times"
+	HandOvers   Effect = "hand-overs"
 )
 
 // What counts as slow, and as wrong.
@@ -43,6 +44,7 @@ var effects = []effectForm{
 	{effect: Quarantines, one: "quarantine", what: "how often a node found its data damaged, and set it aside"},
 	{effect: SlowWrites, one: "slow write", isVirtual: true, what: fmt.Sprintf("how many writes took %d ms or more until they were synced; counted in the simulator only", SlowWriteMillis)},
 	{effect: WrongTimes, one: "wrong time", isVirtual: true, what: fmt.Sprintf("how often, at each 64th entry of a log, its time was a second or more (%d ms) ahead of the true one; counted in the simulator only", WrongTimeMillis)},
+	{effect: HandOvers, one: "hand-over", isVirtual: true, what: "how many groups a node that was stopped in good order led before, and led no more when it stopped; counted in the simulator only"},
 }
 
 // Effects says how much there was of each. What is not in it was not counted.

@@ -23,8 +23,9 @@ func (all Errors) Error() string {
 }
 
 // Parse reads a plan. The error is an Errors. Blank lines and what follows a # that
-// begins a line or a word are left out.
+// begins a line or a word are left out, and so is a byte order mark.
 func Parse(text string) (*Plan, error) {
+	text = strings.TrimPrefix(text, "\ufeff")
 	p := &parser{plan: defaults(), seen: map[string]int{}}
 	if e := unreadable(text); e != nil {
 		return nil, Errors{e}

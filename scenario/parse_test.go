@@ -85,6 +85,18 @@ func TestEveryPlanSurvivesPrinting(t *testing.T) {
 	})
 }
 
+// TestOddFiles: what editors and accidents leave is taken, or refused in few words.
+func TestOddFiles(t *testing.T) {
+	if p, err := Parse("\ufeffname a\r\nfor 2s\r\n"); err != nil || p.Name != "a" {
+		t.Error(p, err)
+	}
+	for _, text := range []string{strings.Repeat("a", 300_000), "name a\nfor 2s\nat " + strings.Repeat("ä", 30_000) + " kill n1"} {
+		if _, err := Parse(text); err == nil || len(err.Error()) > 2500 {
+			t.Errorf("%d bytes: %.100s", len(err.Error()), err)
+		}
+	}
+}
+
 // drawPlan draws a plan that keeps all rules.
 func drawPlan(t *rapid.T) *Plan {
 	p := defaults()

@@ -89,8 +89,18 @@ func (w *words) rest() []string {
 
 func (w *words) fail(wrong, right string) {
 	if w.err == nil {
-		w.err = &Error{Wrong: wrong, Right: right}
+		w.err = &Error{Wrong: shorten(wrong), Right: shorten(right)}
 	}
+}
+
+// maxToldBytes is how much of an error's text is told: what it quotes may be a whole file.
+const maxToldBytes = 500
+
+func shorten(text string) string {
+	if len(text) <= maxToldBytes {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxToldBytes], "") + " …"
 }
 
 // unexpected fails because something else should be next.

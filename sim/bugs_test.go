@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"flotilla/scenario"
 )
 
 var (
@@ -23,7 +25,7 @@ var (
 // file tells what it is, on which disk it is looked for, within how many seeds it must
 // be found, what clients ask for there if not for keys, after how many it was and by
 // which checker, and then what to change, as a unified diff. One that was not found has
-// found 0, and fails the tests. With a plan, one of those in testdata/regressions, only that is played, with its own seed and those after it.
+// found 0, and fails the tests. With a plan, one of those in testdata/regressions or that come with the program, only that is played, with its own seed and those after it.
 type plantedBug struct {
 	name, what, disk string
 	load, plan       string // keys or queues; empty: plans are drawn
@@ -236,7 +238,7 @@ func (b plantedBug) hunt(t *testing.T, program string, first, seeds int) (tried 
 	t.Helper()
 	hunt := exec.CommandContext(t.Context(), program, b.disk, b.load, strconv.Itoa(first), strconv.Itoa(seeds))
 	if b.plan != "" {
-		hunt.Args = append(hunt.Args, "testdata/regressions/"+b.plan+".txt")
+		hunt.Args = append(hunt.Args, b.planFile())
 	}
 	hunt.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=1000", "GOMEMLIMIT=2GiB") // a search that ends in nothing takes much
 	var trouble strings.Builder
@@ -255,6 +257,14 @@ func (b plantedBug) hunt(t *testing.T, program string, first, seeds int) (tried 
 		return tried + 1, fmt.Sprintf("the process died: %v\n%s", err, trouble.String())
 	}
 	return tried, ""
+}
+
+// planFile is a file in testdata/regressions, or the name of a plan that comes with the program.
+func (b plantedBug) planFile() string {
+	if slices.Contains(scenario.Names(), b.plan) {
+		return b.plan
+	}
+	return "testdata/regressions/" + b.plan + ".txt"
 }
 
 // build makes a program of the code with the changed files laid over the true ones.

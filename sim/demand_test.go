@@ -78,7 +78,7 @@ var central = map[string][]scenario.Verb{
 	"leader-cut-off":      {scenario.Isolate},
 	"leader-killed":       {scenario.Kill},
 	"message-chaos":       {scenario.Drop, scenario.Duplicate, scenario.Reorder, scenario.Delay},
-	"minority-partition":  {scenario.Partition},
+	"minority-partition":  {scenario.Partition, scenario.Cut},
 	"one-way-cut":         {scenario.Cut},
 	"pause":               {scenario.Pause},
 	"power-cut-at-write":  {scenario.Crash},

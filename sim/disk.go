@@ -138,12 +138,22 @@ func (w *world) compare(n *node, g flotilla.GroupID, state consensus.State) {
 	if !isKnown {
 		w.hashes[at] = now
 		w.effects.stamped(now.time, w.now)
+		w.compareTimes(at, now)
 		return
 	}
 	w.count("replica compared")
 	if before.hash != now.hash || before.time != now.time {
 		w.fault("at index %d of %v the replicas on %v and %v differ: %x at %d and %x at %d", mark.Index, g, before.node, n.id,
 			before.hash, before.time, now.hash, now.time)
+	}
+}
+
+// compareTimes holds the time of a position against those around it: a log's time never goes back.
+func (w *world) compareTimes(at position, now standing) {
+	earlier, hasEarlier := w.hashes[position{at.group, at.index - compareEach}]
+	later, hasLater := w.hashes[position{at.group, at.index + compareEach}]
+	if hasEarlier && earlier.time > now.time || hasLater && later.time < now.time {
+		w.fault("the time of %v goes back around index %d: %d, %d, %d (0: not known)", at.group, at.index, earlier.time, now.time, later.time)
 	}
 }
 

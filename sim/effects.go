@@ -14,6 +14,7 @@ type effects struct {
 	before     scenario.Standing // when the first step came
 	slowWrites int
 	wrongTimes int
+	handOvers  int
 	clocks     clockReads
 }
 
@@ -57,6 +58,7 @@ func (w *world) countEffects() {
 		scenario.Quarantines: int(w.counts["quarantine"]),
 		scenario.SlowWrites:  w.effects.slowWrites,
 		scenario.WrongTimes:  w.effects.wrongTimes,
+		scenario.HandOvers:   w.effects.handOvers,
 	}
 	w.answered = w.countAnswered()
 }
@@ -113,6 +115,16 @@ const (
 func effectsOfTrouble() []string {
 	return []string{frameCut, frameLost, frameLate, frameDoubled, frameOvertaken, frameHeldUp, turnHeldUp, writeSlowed, writesLost,
 		clockAhead, clockBehind, clockDrifting}
+}
+
+// leads is how many groups the node leads.
+func (n *node) leads() (count int) {
+	for _, g := range n.core.Status().Groups {
+		if g.Role == "leader" {
+			count++
+		}
+	}
+	return count
 }
 
 // wrote notes how long a write took until it was synced.

@@ -160,20 +160,22 @@ func (n *node) restart() {
 		return
 	}
 	n.resume()
-	n.drain(n.life, n.w.now+drainFor)
+	n.drain(n.life, n.leads(), n.w.now+drainFor)
 }
 
-// drain gives leaders away until none is left, or until a time; then the node stops.
-func (n *node) drain(life uint64, until time.Duration) {
+// drain gives leaders away, of which there were some, until none is left, or until a time; then the
+// node stops.
+func (n *node) drain(life uint64, led int, until time.Duration) {
 	w := n.w
 	if n.life != life || n.core == nil || n.isDying {
 		return
 	}
 	if n.core.Drain() > 0 && w.now < until {
 		n.wake(w.now)
-		w.after(durationOf(tickMillis), func() { n.drain(life, until) })
+		w.after(durationOf(tickMillis), func() { n.drain(life, led, until) })
 		return
 	}
+	w.effects.handOvers += max(0, led-n.leads())
 	n.stop()
 	w.count("restart in good order")
 	life = n.life

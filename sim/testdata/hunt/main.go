@@ -3,6 +3,7 @@
 //
 //	hunt memory keys 1 300              the disk, what clients ask for (keys or queues), the first seed, how many
 //	hunt pebble keys 1 30 some-plan.txt always that plan, with its own seed and those after it
+//	hunt memory keys 1 3 one-way-cut    always one that comes with the program
 package main
 
 import (
@@ -51,8 +52,12 @@ func main() {
 	}
 }
 
-// read reads a plan of testdata/regressions, whose second line has its seed.
+// read reads a plan of testdata/regressions, whose second line has its seed, or one that comes with
+// the program.
 func read(file string) (plan *scenario.Plan, seed uint64) {
+	if plan, err := scenario.Load(file); err == nil {
+		return plan, 1
+	}
 	text, err := os.ReadFile(file)
 	if err == nil {
 		plan, err = scenario.Parse(string(text))
