@@ -225,7 +225,7 @@ func (s *settings) setText(i int, value string) *Error {
 
 // checkName says whether a queue of a type may have a name.
 func checkName(name string, isFIFO bool) *Error {
-	if isName(name) && isFIFO == strings.HasSuffix(name, ".fifo") {
+	if isName(name) && isFIFO == isFIFOName(name) {
 		return nil
 	}
 	if isFIFO {
@@ -233,6 +233,9 @@ func checkName(name string, isFIFO bool) *Error {
 	}
 	return invalid("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
 }
+
+// isFIFOName reports whether a queue of that name is a FIFO queue.
+func isFIFOName(name string) bool { return strings.HasSuffix(name, ".fifo") }
 
 // check says whether the settings fit together.
 func (s *settings) check() *Error {
@@ -245,7 +248,7 @@ func (s *settings) check() *Error {
 	if s.texts[kmsMasterKey] != "" && s.values[sqsManagedSSE] == 1 {
 		return &Error{Code: CodeInvalidAttributeName, Message: "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE."}
 	}
-	if s.deadTarget != "" && strings.HasSuffix(s.deadTarget, ".fifo") != s.isFIFO() {
+	if s.deadTarget != "" && isFIFOName(s.deadTarget) != s.isFIFO() {
 		return badPolicy(redrivePolicy, s.texts[redrivePolicy], "Dead-letter queue must be same type of queue as the source.")
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -243,12 +244,7 @@ func TestReceivesWaitAsLongAsTheQueueSays(t *testing.T) {
 // moves them back.
 func TestDeadMessagesCrossGroups(t *testing.T) {
 	withClient(t, func(t *testing.T, ctx context.Context, _ *fakeHost, c *Client) {
-		target := ""
-		for i := 0; target == ""; i++ {
-			if name := fmt.Sprint("dead", i); c.GroupOf(name) != c.GroupOf("work") {
-				target = name
-			}
-		}
+		target := c.nameElsewhere("work", "dead")
 		create := CreateQueue{QueueName: "work", Attributes: []Pair{{"RedrivePolicy", `{"deadLetterTargetArn":"` + target + `","maxReceiveCount":1}`}}}
 		if err := c.CreateQueue(ctx, create); !isCode(err, CodeInvalidParameterValue) {
 			t.Errorf("without a queue for dead messages: %v", err)
@@ -284,6 +280,33 @@ func TestDeadMessagesCrossGroups(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.expect(t, ctx, target, 30)
+	})
+}
+
+// nameElsewhere returns a name that begins and ends as said, of a queue of another group.
+func (c *Client) nameElsewhere(queueName, prefix string, suffix ...string) string {
+	for i := 0; ; i++ {
+		if name := fmt.Sprint(prefix, i) + strings.Join(suffix, ""); c.GroupOf(name) != c.GroupOf(queueName) {
+			return name
+		}
+	}
+}
+
+// TestMoveTasksStayWithinAType, wherever the destination is.
+func TestMoveTasksStayWithinAType(t *testing.T) {
+	withClient(t, func(t *testing.T, ctx context.Context, _ *fakeHost, c *Client) {
+		plain, fifo := c.nameElsewhere("work.fifo", "plain"), c.nameElsewhere("work", "other", ".fifo")
+		fifoOnly := []string{"FifoQueue", "true"}
+		c.mustCreate(t, ctx, "work")
+		c.mustCreate(t, ctx, plain)
+		c.mustCreate(t, ctx, "work.fifo", fifoOnly...)
+		c.mustCreate(t, ctx, fifo, fifoOnly...)
+		for from, to := range map[string]string{"work": fifo, "work.fifo": plain} {
+			_, err := c.StartMessageMoveTask(ctx, StartMessageMoveTask{SourceQueue: from, DestinationQueue: to})
+			if !isCode(err, CodeInvalidParameterValue) || !strings.Contains(err.Error(), "It must be a queue of the same type.") {
+				t.Errorf("from %s to %s: %v", from, to, err)
+			}
+		}
 	})
 }
 

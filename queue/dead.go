@@ -25,12 +25,12 @@ func (e *entry) bury(q *queue, number uint64, m *body, l *lease) bool {
 }
 
 // move takes a message that is ready out of its queue and puts moved into another,
-// if there is one of that name: here, or perhaps in another group.
+// if there is one of that name and of the same type: here, or perhaps in another group.
 func (e *entry) move(q *queue, number uint64, m *body, l *lease, moved *body, to string, isElsewhere bool) bool {
 	target := e.queue(to)
 	from, _ := baseOf(q.queueRecord.name)
 	switch {
-	case target == nil && !isElsewhere || to == from || target != nil && target.settings.isFIFO() != q.settings.isFIFO():
+	case target == nil && !isElsewhere || to == from || isFIFOName(to) != q.settings.isFIFO():
 		return false
 	case target != nil && target.isSpread():
 		e.drop(q, number, m.lane, l)

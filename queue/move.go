@@ -12,7 +12,7 @@ type StartMessageMoveTask struct {
 	SourceQueue                  string
 	DestinationQueue             string // "": each message's own
 	MaxNumberOfMessagesPerSecond int64  // 0: as many as may be
-	IsDestinationElsewhere       bool   // it was found in another group, of the same type
+	IsDestinationElsewhere       bool   // it was found in another group
 	LastTask                     string // the last one of a spread queue, which was seen to have ended everywhere
 }
 
@@ -176,9 +176,14 @@ func (e *entry) stopMove(q *queue, task string) (moved uint64, ok bool) {
 	return all.Results[0].ApproximateNumberOfMessagesMoved, true
 }
 
+// checkDestination says whether messages can be moved to where a task wants them. What type
+// of queue that is its name tells, in whichever group it may be.
 func (e *entry) checkDestination(q *queue, c *StartMessageMoveTask) *Error {
 	if c.DestinationQueue == "" {
 		return nil
+	}
+	if isFIFOName(c.DestinationQueue) != q.settings.isFIFO() {
+		return invalid("Value for parameter DestinationArn is invalid. Reason: It must be a queue of the same type.")
 	}
 	target := e.queue(c.DestinationQueue)
 	if target == nil && !c.IsDestinationElsewhere {
@@ -186,9 +191,6 @@ func (e *entry) checkDestination(q *queue, c *StartMessageMoveTask) *Error {
 	}
 	if target == q {
 		return invalid("Source queue arn and destination queue arn cannot be the same.")
-	}
-	if target != nil && target.settings.isFIFO() != q.settings.isFIFO() {
-		return invalid("Value for parameter DestinationArn is invalid. Reason: It must be a queue of the same type.")
 	}
 	return nil
 }
