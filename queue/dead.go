@@ -7,15 +7,16 @@ func (e *entry) isDead(q *queue, l *lease) bool {
 	return q.settings.deadTarget != "" && l.receives >= uint64(q.settings.maxReceives)
 }
 
-// bury moves a message that is ready to the queue for dead messages. If that is
-// gone, the message stays.
+// bury moves a message that is ready to the queue for dead messages. If that is gone, or
+// was in another group a moment ago, the message stays.
 func (e *entry) bury(q *queue, number uint64, m *body, l *lease) bool {
 	moved := *m
 	if moved.id == "" {
 		moved.id = q.messageID(number)
 	}
 	moved.deadSource, _ = baseOf(q.queueRecord.name)
-	if !e.move(q, number, m, l, &moved, q.settings.deadTarget, q.settings.isDeadElsewhere) {
+	isElsewhere := q.settings.isDeadElsewhere && q.deadAgainAt <= e.now
+	if !e.move(q, number, m, l, &moved, q.settings.deadTarget, isElsewhere) {
 		return false
 	}
 	q.changed().Dead++

@@ -57,6 +57,9 @@ const (
 	// MaxPartitions is how many partitions a queue may have.
 	MaxPartitions = 64
 
+	// deadAgainSeconds is how long a queue for dead messages in another group is left alone
+	// after it was missing. Its messages are given out meanwhile.
+	deadAgainSeconds = 60
 	// tombstoneDays is how long a partition that was deleted is remembered.
 	tombstoneDays = 1
 	// maxUnsettled is how many plans that are not settled ReadOutbox shows.

@@ -171,6 +171,7 @@ func (e *entry) setAttributes(c *SetQueueAttributes) (Reply, *Error) {
 		if err := e.checkDeadTarget(c.QueueName, &s, c.IsDeadTargetElsewhere); err != nil {
 			return nil, err
 		}
+		q.deadAgainAt, q.isHeaderChanged = 0, true // it was found
 	}
 	q.settings, q.modified = s, e.now
 	q.isRecordChanged = true

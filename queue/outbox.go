@@ -244,7 +244,7 @@ func (e *entry) settleOutbox(c *SettleOutbox) *Error {
 }
 
 // putBack returns a message to the queue that it came from, unless that is gone. If
-// it was to be dead, the queue now knows that there is no queue for dead messages.
+// it was to be dead, the queue for dead messages is now left alone for a while.
 func (e *entry) putBack(target string, p posted) {
 	q := e.queueOf(p.gen)
 	if q == nil || q.isDeleted {
@@ -257,7 +257,7 @@ func (e *entry) putBack(target string, p posted) {
 		return
 	}
 	if q.settings.deadTarget == target && q.settings.isDeadElsewhere {
-		q.settings.isDeadElsewhere, q.isRecordChanged = false, true
+		q.deadAgainAt, q.isHeaderChanged = e.now+deadAgainSeconds*1000, true
 	}
 	m.arrived, m.deadSource, m.hasLease = e.now, p.source, true
 	number := q.nextNumber

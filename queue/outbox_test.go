@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"flotilla"
 )
 
 // pumps are several nodes that carry one group's outbox to another: what each read,
@@ -75,16 +77,7 @@ func TestMovesBetweenGroupsHappenOnce(t *testing.T) {
 			}
 			p.step()
 		}
-		for range 300 { // a last pump, without faults
-			box, _ := ask[Outbox](p.from, &ReadOutbox{})
-			for _, parcel := range box.Parcels {
-				reply, code := do[Delivered](p.to, &Deliver{From: 7, Parcel: parcel})
-				if code != "" {
-					t.Fatal(code)
-				}
-				do[Done](p.from, &SettleOutbox{parcel.Target, reply.Through, reply.IsRefused})
-			}
-		}
+		carry(t, p.from, p.to) // a last pump, without faults
 		found := map[string]int{}
 		for name, l := range map[string]*lab{"q": p.from, "dead": p.to} {
 			peeked, _ := ask[Peeked](l, &PeekMessages{QueueName: name, MaxNumberOfMessages: 1000})
@@ -130,6 +123,85 @@ func TestWhatHasNoTargetComesBack(t *testing.T) {
 	late.First = 5
 	if _, code := do[Delivered](to, &Deliver{From: 1, Parcel: late}); code != CodeInternal {
 		t.Errorf("a delivery with a gap: %q", code)
+	}
+}
+
+// carry settles all that is in one machine's outbox with another machine.
+func carry(t *testing.T, from, to *lab) {
+	t.Helper()
+	for range 100 {
+		box, _ := ask[Outbox](from, &ReadOutbox{})
+		if len(box.Parcels) == 0 {
+			return
+		}
+		for _, parcel := range box.Parcels {
+			reply, code := do[Delivered](to, &Deliver{From: 7, Parcel: parcel})
+			if code != "" {
+				t.Fatal(code)
+			}
+			do[Done](from, &SettleOutbox{parcel.Target, reply.Through, reply.IsRefused})
+		}
+	}
+	t.Fatal("the outbox does not become empty")
+}
+
+// TestAMissingQueueForDeadMessagesIsTriedAgain, but not by every receive; the policy, if it
+// is set anew, is tried at once.
+func TestAMissingQueueForDeadMessagesIsTriedAgain(t *testing.T) {
+	from, to := newLab(), newLab()
+	policy := []Pair{{"RedrivePolicy", `{"deadLetterTargetArn":"late","maxReceiveCount":1}`}}
+	do[Done](from, &CreateQueue{QueueName: "q", Secret: make([]byte, 32), IsDeadTargetElsewhere: true, Attributes: policy})
+	from.send("q", "x")
+	fail := func() (received int) {
+		t.Helper()
+		messages := from.receive("q", 1)
+		for _, m := range messages {
+			from.change("q", m.ReceiptHandle, 0)
+		}
+		carry(t, from, to)
+		from.check(t)
+		return len(messages)
+	}
+	if fail(); from.counts("q") != "1 0 0" {
+		t.Fatalf("of a queue that is missing, it came back as %s", from.counts("q"))
+	}
+	to.create(t, "late")
+	from.pass(deadAgainSeconds*1000 - 1)
+	if n := fail(); n != 1 || from.counts("q") != "1 0 0" {
+		t.Errorf("before it is tried again: %d received, %s", n, from.counts("q"))
+	}
+	from.pass(1)
+	if n := fail(); n != 0 || from.counts("q") != "0 0 0" || to.counts("late") != "1 0 0" {
+		t.Errorf("then: %d received, %s, %s", n, from.counts("q"), to.counts("late"))
+	}
+
+	do[Done](to, &DeleteQueue{QueueName: "late"})
+	from.send("q", "y")
+	fail()
+	to.create(t, "late")
+	do[Done](from, &SetQueueAttributes{QueueName: "q", Attributes: policy, IsDeadTargetElsewhere: true})
+	if fail(); to.counts("late") != "1 0 0" {
+		t.Errorf("after the policy was set anew: %s, %s", from.counts("q"), to.counts("late"))
+	}
+}
+
+// TestHeadersOfAllAgesAreRead: what was added last may be missing.
+func TestHeadersOfAllAgesAreRead(t *testing.T) {
+	for _, groups := range []uint64{0, 3} {
+		for _, again := range []flotilla.Millis{0, 1_700_000_000_000} {
+			want := header{name: "q", nextNumber: 7, nextGroup: groups, groupsHeight: groups, deadAgainAt: again}
+			var got header
+			mustDecode(encode(nil, &want), &got)
+			if got != want {
+				t.Errorf("%+v became %+v", want, got)
+			}
+		}
+	}
+	old := header{name: "q"}
+	short := len(encode(nil, &old))
+	old.nextGroup = 3
+	if long := len(encode(nil, &old)); long != short+2 {
+		t.Errorf("without a time to try again, a header has %d and %d bytes", short, long)
 	}
 }
 

@@ -307,7 +307,7 @@ func (e *entry) newPartition(name string, c *MatchPartition) *queue {
 // be in any group.
 func (e *entry) use(q *queue, s settings) {
 	s.isDeadElsewhere = s.deadTarget != ""
-	q.settings, q.modified = s, e.now
+	q.settings, q.modified, q.deadAgainAt = s, e.now, 0
 	q.isHeaderChanged, q.hasNews = true, true // a limit may have been lifted
 	e.sweepLater(q)
 }

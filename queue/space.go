@@ -130,6 +130,10 @@ type header struct {
 	// Of queues that limited message groups, once one was counted.
 	nextGroup    uint64
 	groupsHeight uint64
+
+	// deadAgainAt is when the queue for dead messages, which was missing in another group, is
+	// tried again; 0: it was not missing.
+	deadAgainAt flotilla.Millis
 }
 
 // ring is the lanes of one priority that can give out a message, served in turn.
@@ -155,7 +159,8 @@ func (h *header) fields(c *coder) {
 	h.rate.fields(c)
 	c.millis(&h.rateWakeAt)
 	c.bool(&h.isCapped)
-	c.tail(h.nextGroup > 0, func() { c.num(&h.nextGroup); c.num(&h.groupsHeight) })
+	c.tail(h.nextGroup > 0 || h.deadAgainAt > 0, func() { c.num(&h.nextGroup); c.num(&h.groupsHeight) })
+	c.tail(h.deadAgainAt > 0, func() { c.millis(&h.deadAgainAt) })
 }
 
 // Counters are a queue's, exact at every moment. The totals count since the queue
@@ -165,7 +170,7 @@ type Counters struct {
 	Scheduled              uint64 // of Delayed, those that are sent at their time only
 	// Totals.
 	Sent, Received, Deleted, Expired uint64
-	Dead                             uint64 // moved to the dead-letter queue
+	Dead                             uint64 // moved to the dead-letter queue, also those that came back because it was missing
 	Stale                            uint64 // deletes and changes by a handle that was superseded
 	Duplicates                       uint64 // sends that were recognized
 	LeasesEnded                      uint64 // leases that ran out
