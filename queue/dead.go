@@ -15,8 +15,8 @@ func (e *entry) bury(q *queue, number uint64, m *body, l *lease) bool {
 		moved.id = q.messageID(number)
 	}
 	moved.deadSource, _ = baseOf(q.queueRecord.name)
-	isElsewhere := q.settings.isDeadElsewhere && q.deadAgainAt <= e.now
-	if !e.move(q, number, m, l, &moved, q.settings.deadTarget, isElsewhere) {
+	grave := way{to: q.settings.deadTarget, isElsewhere: q.settings.isDeadElsewhere && q.deadAgainAt <= e.now}
+	if !e.move(q, number, m, l, &moved, grave) {
 		return false
 	}
 	q.changed().Dead++
@@ -25,13 +25,20 @@ func (e *entry) bury(q *queue, number uint64, m *body, l *lease) bool {
 	return true
 }
 
+// way is where a message goes, and by which move task, if by one: see posted.
+type way struct {
+	to          string
+	isElsewhere bool // it may be in another group
+	task        uint64
+}
+
 // move takes a message that is ready out of its queue and puts moved into another,
 // if there is one of that name and of the same type: here, or perhaps in another group.
-func (e *entry) move(q *queue, number uint64, m *body, l *lease, moved *body, to string, isElsewhere bool) bool {
-	target := e.queue(to)
+func (e *entry) move(q *queue, number uint64, m *body, l *lease, moved *body, w way) bool {
+	target := e.queue(w.to)
 	from, _ := baseOf(q.queueRecord.name)
 	switch {
-	case target == nil && !isElsewhere || to == from || isFIFOName(to) != q.settings.isFIFO():
+	case target == nil && !w.isElsewhere || w.to == from || isFIFOName(w.to) != q.settings.isFIFO():
 		return false
 	case target != nil && target.isSpread():
 		e.drop(q, number, m.lane, l)
@@ -40,9 +47,9 @@ func (e *entry) move(q *queue, number uint64, m *body, l *lease, moved *body, to
 		e.drop(q, number, m.lane, l)
 		e.arrive(target, moved)
 	default:
-		p := posted{gen: q.gen, receives: l.receives, source: m.deadSource, message: encode(nil, moved)}
+		p := posted{gen: q.gen, receives: l.receives, source: m.deadSource, message: encode(nil, moved), task: w.task}
 		e.drop(q, number, m.lane, l)
-		e.post(to, p)
+		e.post(w.to, p)
 	}
 	return true
 }

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"slices"
 	"strconv"
 
 	"flotilla"
@@ -71,6 +72,9 @@ const (
 	MoveStopped   = "CANCELLED"
 	MoveFailed    = "FAILED"
 )
+
+// reasonNoQueue is why a task fails whose messages have nowhere to go.
+const reasonNoQueue = "AWS.SimpleQueueService.NonExistentQueue"
 
 // MoveTask is a task with its progress.
 type MoveTask struct {
@@ -277,19 +281,35 @@ func (e *entry) moveOne(q *queue, number uint64, task *MoveTask) bool {
 	if l.state != stateReady {
 		return false
 	}
-	to, isElsewhere := task.DestinationQueue, task.isElsewhere
-	if to == "" {
-		to, isElsewhere = m.deadSource, m.deadSource != ""
+	w := way{to: task.DestinationQueue, isElsewhere: task.isElsewhere, task: task.version}
+	if w.to == "" {
+		w.to, w.isElsewhere = m.deadSource, m.deadSource != ""
 	}
 	moved := body{sent: e.now, entry: m.entry}
-	if !e.move(q, number, m, &l, &moved, to, isElsewhere) {
-		task.Status, task.FailureReason = MoveFailed, "AWS.SimpleQueueService.NonExistentQueue"
-		if to == "" {
+	if !e.move(q, number, m, &l, &moved, w) {
+		task.Status, task.FailureReason = MoveFailed, reasonNoQueue
+		if w.to == "" {
 			task.FailureReason = "CouldNotDetermineMessageSource"
 		}
 		return false
 	}
-	e.happened(q, number, m, KindMoved, l.token, to)
+	e.happened(q, number, m, KindMoved, l.token, w.to)
 	e.endJob(q, number, m, JobMoved, nil)
 	return true
+}
+
+// moveFailed tells a task, which may have ended by now, that a message came back from
+// another group: there is no such queue. What was cancelled stays so.
+func (e *entry) moveFailed(q *queue, version uint64) {
+	all := e.moves(q)
+	i := slices.IndexFunc(all.Results, func(t MoveTask) bool { return t.version == version })
+	if i < 0 {
+		return // it is not remembered any more
+	}
+	task := &all.Results[i]
+	task.ApproximateNumberOfMessagesMoved -= min(task.ApproximateNumberOfMessagesMoved, 1)
+	if task.Status != MoveStopped {
+		task.Status, task.FailureReason = MoveFailed, reasonNoQueue
+	}
+	e.saveMoves(q, all)
 }

@@ -36,6 +36,7 @@ type posted struct {
 	receives uint64
 	source   string // where that queue had it from
 	message  []byte // a body
+	task     uint64 // the version of the move task that it is moved by; 0: of none
 }
 
 func (p *posted) fields(c *coder) {
@@ -43,6 +44,7 @@ func (p *posted) fields(c *coder) {
 	c.num(&p.receives)
 	c.text(&p.source)
 	c.bytes(&p.message)
+	c.tail(p.task > 0, func() { c.num(&p.task) })
 }
 
 // outbox says that a target's messages first to next-1 are waiting.
@@ -244,7 +246,8 @@ func (e *entry) settleOutbox(c *SettleOutbox) *Error {
 }
 
 // putBack returns a message to the queue that it came from, unless that is gone. If
-// it was to be dead, the queue for dead messages is now left alone for a while.
+// it was to be dead, the queue for dead messages is now left alone for a while; if a task
+// moved it, that has failed.
 func (e *entry) putBack(target string, p posted) {
 	q := e.queueOf(p.gen)
 	if q == nil || q.isDeleted {
@@ -258,6 +261,9 @@ func (e *entry) putBack(target string, p posted) {
 	}
 	if q.settings.deadTarget == target && q.settings.isDeadElsewhere {
 		q.deadAgainAt, q.isHeaderChanged = e.now+deadAgainSeconds*1000, true
+	}
+	if p.task > 0 {
+		e.moveFailed(q, p.task)
 	}
 	m.arrived, m.deadSource, m.hasLease = e.now, p.source, true
 	number := q.nextNumber

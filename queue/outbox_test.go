@@ -185,6 +185,79 @@ func TestAMissingQueueForDeadMessagesIsTriedAgain(t *testing.T) {
 	}
 }
 
+// TestMoveTasksFailIfNobodyTakesTheirMessages: what came back was not moved, whether the task
+// goes on just then, has ended, or was cancelled, and wherever its messages should have gone.
+func TestMoveTasksFailIfNobodyTakesTheirMessages(t *testing.T) {
+	for _, test := range []struct {
+		name, destination string
+		rate              int64
+		isCancelled       bool
+		want              MoveTask
+	}{
+		{"ended", "gone", 0, false, MoveTask{Status: MoveFailed, FailureReason: reasonNoQueue}},
+		{"running", "gone", 5, false, MoveTask{Status: MoveFailed, FailureReason: reasonNoQueue}},
+		{"cancelled", "gone", 5, true, MoveTask{Status: MoveStopped}},
+		{"back to the source", "", 0, false, MoveTask{Status: MoveFailed, FailureReason: reasonNoQueue}},
+	} {
+		here, there := newLab(), newLab()
+		here.create(t, "dead")
+		for i := range 12 {
+			m := body{id: fmt.Sprint(i), sent: here.time, deadSource: "gone", entry: SendEntry{MessageBody: []byte("x")}}
+			parcel := OutboxParcel{Target: "dead", First: uint64(i + 1), Messages: [][]byte{encode(nil, &m)}}
+			do[Delivered](here, &Deliver{From: 7, Parcel: parcel})
+		}
+		started, code := do[MoveStarted](here, &StartMessageMoveTask{SourceQueue: "dead", DestinationQueue: test.destination,
+			MaxNumberOfMessagesPerSecond: test.rate, IsDestinationElsewhere: test.destination != ""})
+		if code != "" {
+			t.Fatal(test.name, code)
+		}
+		here.pass(100)
+		if test.isCancelled {
+			do[MoveCancelled](here, &CancelMessageMoveTask{SourceQueue: "dead", TaskHandle: started.TaskHandle})
+		}
+		carry(t, here, there)
+		here.pass(5000)
+		list, _ := ask[MoveTasks](here, &ListMessageMoveTasks{"dead"})
+		got := list.Results[0]
+		if got.Status != test.want.Status || got.FailureReason != test.want.FailureReason || got.ApproximateNumberOfMessagesMoved != 0 {
+			t.Errorf("%s: %s (%s), %d moved", test.name, got.Status, got.FailureReason, got.ApproximateNumberOfMessagesMoved)
+		}
+		if here.counts("dead") != "12 0 0" {
+			t.Errorf("%s: there are %s", test.name, here.counts("dead"))
+		}
+		if m := here.receive("dead", 1); len(m) != 1 || m[0].DeadLetterQueueSource != "gone" {
+			t.Errorf("%s: received %+v", test.name, m)
+		}
+		here.check(t)
+	}
+}
+
+// TestOnlyTheTaskThatMovedThemFails, not a newer one, nor because of other messages.
+func TestOnlyTheTaskThatMovedThemFails(t *testing.T) {
+	here, there := newLab(), newLab()
+	do[Done](here, &CreateQueue{QueueName: "dead", Secret: make([]byte, 32), IsDeadTargetElsewhere: true,
+		Attributes: []Pair{{"RedrivePolicy", `{"deadLetterTargetArn":"gone","maxReceiveCount":1}`}}})
+	start := &StartMessageMoveTask{SourceQueue: "dead", DestinationQueue: "gone", IsDestinationElsewhere: true}
+	here.send("dead", "first")
+	do[MoveStarted](here, start)
+	here.pass(100)
+	do[MoveStarted](here, start) // it finds nothing to move
+	here.pass(100)
+	here.send("dead", "second")
+	here.change("dead", here.receive("dead", 1)[0].ReceiptHandle, 0)
+	carry(t, here, there)
+	list, _ := ask[MoveTasks](here, &ListMessageMoveTasks{"dead"})
+	newer, older := list.Results[0], list.Results[1]
+	if newer.Status != MoveCompleted || older.Status != MoveFailed || older.ApproximateNumberOfMessagesMoved != 0 || here.counts("dead") != "2 0 0" {
+		t.Errorf("the tasks are %+v, there are %s", list.Results, here.counts("dead"))
+	}
+	old := posted{gen: 5, message: []byte("x")}
+	var got posted
+	if mustDecode(encode(nil, &old), &got); got.gen != 5 || got.task != 0 {
+		t.Errorf("of no task: %+v", got)
+	}
+}
+
 // TestHeadersOfAllAgesAreRead: what was added last may be missing.
 func TestHeadersOfAllAgesAreRead(t *testing.T) {
 	for _, groups := range []uint64{0, 3} {
