@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -129,48 +128,70 @@ func (c *Client) CreateQueue(ctx context.Context, command CreateQueue) error {
 	command.Secret = make([]byte, 32)
 	_, _ = rand.Read(command.Secret) // never fails
 	command.Slots = c.slotsFor(command.QueueName, command.Attributes)
-	var err error
-	if command.IsDeadTargetElsewhere, err = c.isDeadElsewhere(ctx, command.QueueName, command.Attributes); err != nil {
+	grave, err := c.findGrave(ctx, command.QueueName, command.Attributes)
+	if err != nil {
 		return err
 	}
+	command.IsDeadTargetElsewhere = grave.isElsewhere
 	err = c.Do(ctx, command.QueueName, &command, &Done{})
 	if !isCode(err, codeUnsettled) {
-		return err
+		return grave.explain(err)
 	}
 	if _, err := c.settle(ctx, command.QueueName); err != nil { // one of that name is still being deleted
 		return flotilla.Refused(flotilla.NoQuorum, "a queue of that name is still being deleted: "+err.Error())
 	}
-	return c.Do(ctx, command.QueueName, &command, &Done{})
+	return grave.explain(c.Do(ctx, command.QueueName, &command, &Done{}))
 }
 
 // SetQueueAttributes changes attributes of a queue.
-func (c *Client) SetQueueAttributes(ctx context.Context, command SetQueueAttributes) (err error) {
-	if command.IsDeadTargetElsewhere, err = c.isDeadElsewhere(ctx, command.QueueName, command.Attributes); err != nil {
+func (c *Client) SetQueueAttributes(ctx context.Context, command SetQueueAttributes) error {
+	grave, err := c.findGrave(ctx, command.QueueName, command.Attributes)
+	if err != nil {
 		return err
 	}
-	return c.Do(ctx, command.QueueName, &command, &Done{})
+	command.IsDeadTargetElsewhere = grave.isElsewhere
+	return grave.explain(c.Do(ctx, command.QueueName, &command, &Done{}))
 }
 
-// isDeadElsewhere looks whether a redrive policy names a queue of another group that
-// may take the queue's dead messages.
-func (c *Client) isDeadElsewhere(ctx context.Context, queueName string, attributes []Pair) (bool, error) {
+// grave is what was found of the queue for dead messages that a redrive policy names.
+type grave struct {
+	isElsewhere bool   // it is in another group, and takes the queue's dead messages
+	denying     string // the policy, if that queue is in another group and does not
+}
+
+// findGrave looks for a queue of another group that a redrive policy names; of the queue's
+// own group the machine knows.
+func (c *Client) findGrave(ctx context.Context, queueName string, attributes []Pair) (g grave, err error) {
 	i := slices.IndexFunc(attributes, func(p Pair) bool { return p.Name == textNames[redrivePolicy] })
 	if i < 0 {
-		return false, nil
+		return g, nil
 	}
 	target, _, bad := parseRedrive(attributes[i].Value)
 	if bad != nil || target == "" || c.GroupOf(target) == c.GroupOf(queueName) {
-		return false, nil // the machine can tell
+		return g, nil // the machine can tell
 	}
 	about, err := c.find(ctx, target)
 	if about == nil {
-		return false, err
+		return g, err
 	}
 	s := standardSettings()
-	if err := s.setAll(about.Attributes, strings.HasSuffix(target, ".fifo"), true); err != nil {
-		return false, err
+	if i := slices.IndexFunc(about.Attributes, func(p Pair) bool { return p.Name == textNames[redriveAllowPolicy] }); i >= 0 {
+		s.texts[redriveAllowPolicy] = about.Attributes[i].Value
 	}
-	return s.allows(queueName), nil
+	if g.isElsewhere = s.allows(queueName); !g.isElsewhere {
+		g.denying = attributes[i].Value
+	}
+	return g, nil
+}
+
+// explain returns what the machine answered. It can not tell a queue of another group that
+// denies from one that is missing, and is asked all the same: it may have other reasons.
+func (g grave) explain(err error) error {
+	var answer *Error
+	if g.denying != "" && errors.As(err, &answer) && *answer == *noGrave(g.denying) {
+		return deniedGrave(g.denying)
+	}
+	return err
 }
 
 // find returns all about a queue, or nil if there is none.

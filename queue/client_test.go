@@ -310,6 +310,51 @@ func TestMoveTasksStayWithinAType(t *testing.T) {
 	})
 }
 
+// TestQueuesForDeadMessagesThatDenyAreToldFromMissingOnes, in whichever group they are, and what
+// the machine checks before stays first.
+func TestQueuesForDeadMessagesThatDenyAreToldFromMissingOnes(t *testing.T) {
+	withClient(t, func(t *testing.T, ctx context.Context, _ *fakeHost, c *Client) {
+		far, near := c.nameElsewhere("work", "far"), ""
+		for i := 0; near == ""; i++ {
+			if name := fmt.Sprint("near", i); c.GroupOf(name) == c.GroupOf("work") {
+				near = name
+			}
+		}
+		policy := func(target string) []Pair {
+			return []Pair{{"RedrivePolicy", `{"deadLetterTargetArn":"` + target + `","maxReceiveCount":1}`}}
+		}
+		expect := func(what, reason string, err error) {
+			t.Helper()
+			if !isCode(err, CodeInvalidParameterValue) || !strings.HasSuffix(err.Error(), " for parameter RedrivePolicy is invalid. Reason: "+reason) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		for _, target := range []string{near, far} {
+			create := CreateQueue{QueueName: "work", Attributes: policy(target)}
+			expect(target+" is missing", "Dead letter target does not exist.", c.CreateQueue(ctx, create))
+			c.mustCreate(t, ctx, target, "RedriveAllowPolicy", `{"redrivePermission":"denyAll"}`)
+			expect(target+" denies", "Dead letter target does not allow this queue.", c.CreateQueue(ctx, create))
+			_ = c.SetQueueAttributes(ctx, SetQueueAttributes{QueueName: target, Attributes: []Pair{{"RedriveAllowPolicy", ""}}})
+			if err := c.CreateQueue(ctx, create); err != nil {
+				t.Error(err)
+			}
+			_ = c.SetQueueAttributes(ctx, SetQueueAttributes{QueueName: target, Attributes: []Pair{{"RedriveAllowPolicy", `{"redrivePermission":"denyAll"}`}}})
+			if err := c.CreateQueue(ctx, create); err != nil {
+				t.Errorf("a queue that is there, with %s: %v", target, err)
+			}
+			set := SetQueueAttributes{QueueName: "work", Attributes: policy(target)}
+			expect(target+" denies", "Dead letter target does not allow this queue.", c.SetQueueAttributes(ctx, set))
+			set.QueueName = "none"
+			if err := c.SetQueueAttributes(ctx, set); !isCode(err, CodeQueueDoesNotExist) {
+				t.Errorf("of a queue that is not there: %v", err)
+			}
+			if err := c.Do(ctx, "work", &DeleteQueue{QueueName: "work"}, &Done{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 // expect waits until a queue has so many messages, all ready.
 func (c *Client) expect(t *testing.T, ctx context.Context, name string, ready uint64) {
 	t.Helper()

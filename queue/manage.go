@@ -74,12 +74,21 @@ func (e *entry) checkDeadTarget(name string, s *settings, isElsewhere bool) *Err
 		return nil
 	}
 	if target == nil || s.deadTarget == name {
-		return badPolicy(redrivePolicy, s.texts[redrivePolicy], "Dead letter target does not exist.")
+		return noGrave(s.texts[redrivePolicy])
 	}
 	if !target.settings.allows(name) {
-		return badPolicy(redrivePolicy, s.texts[redrivePolicy], "Dead letter target does not allow this queue.")
+		return deniedGrave(s.texts[redrivePolicy])
 	}
 	return nil
+}
+
+// noGrave and deniedGrave say what is wrong with the queue that a redrive policy names.
+func noGrave(text string) *Error {
+	return badPolicy(redrivePolicy, text, "Dead letter target does not exist.")
+}
+
+func deniedGrave(text string) *Error {
+	return badPolicy(redrivePolicy, text, "Dead letter target does not allow this queue.")
 }
 
 func noRoom() *Error {
