@@ -276,6 +276,65 @@ func TestReceiveAttemptsAreRepeated(t *testing.T) {
 	}
 }
 
+// TestReceiveAttemptsUndoNothing: they are not repeated once a lease was given another end.
+func TestReceiveAttemptsUndoNothing(t *testing.T) {
+	for _, seconds := range []int64{600, 5, 0} {
+		l := newLab()
+		l.create(t, "q.fifo", "FifoQueue", "true", "VisibilityTimeout", "30")
+		attempt := &ReceiveMessage{QueueName: "q.fifo", MaxNumberOfMessages: 2, VisibilityTimeout: -1, ReceiveRequestAttemptID: "try"}
+		l.send("q.fifo", "x", inGroup("a", "1"))
+		l.send("q.fifo", "y", inGroup("b", "2"))
+		do[Received](l, attempt)
+		l.pass(1000)
+		first, _ := do[Received](l, attempt)
+		if bodies(first.Messages) != "x y" {
+			t.Fatalf("received %s again", bodies(first.Messages))
+		}
+		l.pass(1000)
+		if code := l.change("q.fifo", first.Messages[1].ReceiptHandle, seconds); code != "" {
+			t.Fatal(code)
+		}
+		l.send("q.fifo", "z", inGroup("c", "3"))
+		want := "z" // beside what is still leased
+		if seconds == 0 {
+			want = "z y"
+		}
+		again, _ := do[Received](l, attempt)
+		if bodies(again.Messages) != want {
+			t.Errorf("after a change to %d s: received %q, not %q", seconds, bodies(again.Messages), want)
+		}
+		if again, _ = do[Received](l, attempt); bodies(again.Messages) != want {
+			t.Errorf("after a change to %d s, once more: received %q, not %q", seconds, bodies(again.Messages), want)
+		}
+		l.check(t)
+	}
+}
+
+// TestReceiveAttemptsFromBeforeAreRepeated: when their leases ended was not remembered.
+func TestReceiveAttemptsFromBeforeAreRepeated(t *testing.T) {
+	l := newLab()
+	l.create(t, "q.fifo", "FifoQueue", "true", "VisibilityTimeout", "30")
+	attempt := &ReceiveMessage{QueueName: "q.fifo", MaxNumberOfMessages: 1, VisibilityTimeout: -1, ReceiveRequestAttemptID: "try"}
+	l.send("q.fifo", "x", inGroup("a", "1"))
+	l.send("q.fifo", "y", inGroup("b", "2"))
+	do[Received](l, attempt)
+	e := newEntry(l.state, nil, l.time)
+	key := attemptKey(e.queue("q.fifo"), "try")
+	s, _ := e.seen(key)
+	s.given[0].until = 0 // one byte, which was not there
+	b := encode(nil, &s)
+	l.state.Set(key, b[:len(b)-1])
+	for range 2 {
+		l.pass(1000)
+		if again, _ := do[Received](l, attempt); bodies(again.Messages) != "x" {
+			t.Fatalf("received %q again", bodies(again.Messages))
+		}
+	}
+	if s, _ := newEntry(l.state, nil, l.time).seen(key); s.given[0].until != l.time+30_000 {
+		t.Errorf("then its end is %d", s.given[0].until)
+	}
+}
+
 func TestDeadMessagesKeepTheirAge(t *testing.T) {
 	l := newLab()
 	l.create(t, "dead", "MessageRetentionPeriod", "100")

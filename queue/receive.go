@@ -40,7 +40,7 @@ func (e *entry) receive(c *ReceiveMessage) (Reply, *Error) {
 	if c.ReceiveRequestAttemptID != "" && len(reply.Messages) > 0 {
 		s := seen{}
 		for _, m := range reply.Messages {
-			s.given = append(s.given, given{number: m.number, token: m.Token})
+			s.given = append(s.given, given{number: m.number, token: m.Token, until: m.VisibleAt})
 		}
 		e.remember(q, attemptKey(q, c.ReceiveRequestAttemptID), s)
 	}
@@ -226,23 +226,28 @@ func (e *entry) spendOfQueue(q *queue, rate, messages uint64) {
 	}
 }
 
-// giveAgain repeats what a receive attempt was given, if all of it is still leased to
-// it, with leases that begin anew; else nil.
+// giveAgain repeats what a receive attempt was given, with leases that begin anew, if all of
+// it is still leased to it as it was told; else nil. So it undoes no change of a lease.
 func (e *entry) giveAgain(q *queue, attempt string, until flotilla.Millis) (messages []Message) {
-	s, ok := e.seen(attemptKey(q, attempt))
-	if !ok {
+	key := attemptKey(q, attempt)
+	s, ok := e.seen(key)
+	if !ok || len(s.given) == 0 {
 		return nil
 	}
 	for _, g := range s.given {
-		if l := e.lease(q, g.number); l.state != stateLeased || l.token != g.token {
+		l := e.lease(q, g.number)
+		if l.state != stateLeased || l.token != g.token || g.until != 0 && l.at != g.until {
 			return nil
 		}
 	}
-	for _, g := range s.given {
+	for i := range s.given {
+		g := &s.given[i]
 		l := e.lease(q, g.number)
 		e.extend(q, g.number, &l, until)
+		g.until = until
 		messages = append(messages, e.message(q, g.number, e.body(q, g.number), &l))
 	}
+	e.tx.Set(key, encode(nil, &s))
 	return messages
 }
 

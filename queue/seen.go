@@ -17,13 +17,22 @@ type seen struct {
 	given     []given // to the receive attempt
 }
 
-type given struct{ number, token uint64 }
+// given is a lease of a receive attempt.
+type given struct {
+	number, token uint64
+	until         flotilla.Millis // when it ends, as the attempt was told; 0: not known, it is from before
+}
 
 func (s *seen) fields(c *coder) {
 	c.millis(&s.at)
 	c.num(&s.number)
 	c.text(&s.messageID)
 	list(c, &s.given, func(g *given) { c.num(&g.number); c.num(&g.token) })
+	c.tail(len(s.given) > 0, func() {
+		for i := range s.given {
+			c.millis(&s.given[i].until)
+		}
+	})
 }
 
 // dedupKey is where the message's deduplication id is remembered: that of the queue
