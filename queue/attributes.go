@@ -205,7 +205,7 @@ func (s *settings) setText(i int, value string) *Error {
 	}
 	switch i {
 	case policy:
-		if value != "" && !json.Valid([]byte(value)) {
+		if value != "" && !isPolicy(value) {
 			return invalidAttribute(textNames[i])
 		}
 	case redrivePolicy:

@@ -44,6 +44,18 @@ func parsePolicy(text string) (p policyDocument, ok bool) {
 	return p, all == nil || json.Unmarshal(all, &p.statements) == nil
 }
 
+// isPolicy reports whether a text is a policy: an object whose Statement is an object, or a
+// list of objects.
+func isPolicy(text string) bool {
+	p, ok := parsePolicy(text)
+	return ok && p.members["Statement"] != nil && !slices.ContainsFunc(p.statements, func(raw json.RawMessage) bool { return !isObject(raw) })
+}
+
+func isObject(raw json.RawMessage) bool {
+	var members map[string]json.RawMessage
+	return json.Unmarshal(raw, &members) == nil && members != nil
+}
+
 // at returns the place of the statement with a label, or -1.
 func (p *policyDocument) at(label string) int {
 	return slices.IndexFunc(p.statements, func(raw json.RawMessage) bool {

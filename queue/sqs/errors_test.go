@@ -26,6 +26,8 @@ type refusal struct {
 const (
 	missingText = "The request must contain the parameter "
 	longID      = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" // 81
+
+	eightActions = "&ActionName.1=*&ActionName.2=*&ActionName.3=*&ActionName.4=*&ActionName.5=*&ActionName.6=*&ActionName.7=*&ActionName.8=*"
 )
 
 // AWS's codes, states and wordings.
@@ -86,10 +88,19 @@ var refusals = []refusal{
 	{"ChangeMessageVisibilityBatch", `{"QueueUrl":"q","Entries":[]}`, "QueueUrl=q", 400, "EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest",
 		"There should be at least one ChangeMessageVisibilityBatchRequestEntry in the request."},
 	{"TagQueue", `{"QueueUrl":"q","Tags":{"":"x"}}`, "QueueUrl=q&Tag.1.Key=&Tag.1.Value=x", 400, "InvalidParameterValueException", "InvalidParameterValue", "Tag keys must be"},
-	{"AddPermission", `{"QueueUrl":"q","Label":"l","AWSAccountIds":["1"],"Actions":["Fly"]}`, "QueueUrl=q&Label=l&AWSAccountId.1=1&ActionName.1=Fly", 400,
+	{"AddPermission", `{"QueueUrl":"q","Label":"l","AWSAccountIds":["111122223333"],"Actions":["Fly"]}`, "QueueUrl=q&Label=l&AWSAccountId.1=111122223333&ActionName.1=Fly", 400,
 		"InvalidParameterValueException", "InvalidParameterValue", "Value SQS:Fly for parameter ActionName is invalid."},
-	{"AddPermission", `{"QueueUrl":"q","Label":"l l","AWSAccountIds":["1"],"Actions":["*"]}`, "QueueUrl=q&Label=l+l&AWSAccountId.1=1&ActionName.1=*", 400,
+	{"AddPermission", `{"QueueUrl":"q","Label":"l l","AWSAccountIds":["111122223333"],"Actions":["*"]}`, "QueueUrl=q&Label=l+l&AWSAccountId.1=111122223333&ActionName.1=*", 400,
 		"InvalidParameterValueException", "InvalidParameterValue", "Value l l for parameter Label is invalid."},
+	{"AddPermission", `{"QueueUrl":"q","Label":"l","AWSAccountIds":["111122223333","11112222333"],"Actions":["*"]}`,
+		"QueueUrl=q&Label=l&AWSAccountId.1=111122223333&AWSAccountId.2=11112222333&ActionName.1=*", 400,
+		"InvalidParameterValueException", "InvalidParameterValue", "Value [11112222333] for parameter PrincipalId is invalid. Reason: Unable to verify."},
+	{"AddPermission", `{"QueueUrl":"q","Label":"l","AWSAccountIds":["*"],"Actions":["*"]}`, "QueueUrl=q&Label=l&AWSAccountId.1=*&ActionName.1=*", 400,
+		"InvalidParameterValueException", "InvalidParameterValue", "Value [*] for parameter PrincipalId is invalid. Reason: Unable to verify."},
+	{"AddPermission", `{"QueueUrl":"q","Label":"l","AWSAccountIds":["11112222333x"],"Actions":["*"]}`, "QueueUrl=q&Label=l&AWSAccountId.1=11112222333x&ActionName.1=*", 400,
+		"InvalidParameterValueException", "InvalidParameterValue", "Value [11112222333x] for parameter PrincipalId is invalid."},
+	{"AddPermission", `{"QueueUrl":"q","Label":"l","AWSAccountIds":["111122223333"],"Actions":["*","*","*","*","*","*","*","*"]}`,
+		"QueueUrl=q&Label=l&AWSAccountId.1=111122223333" + eightActions, 403, "OverLimit", "OverLimit", "8 Actions were found, maximum allowed is 7."},
 	{"StartMessageMoveTask", `{"SourceArn":"q"}`, "SourceArn=q", 400, "InvalidParameterValueException", "InvalidParameterValue", "You must use this format to specify the SourceArn"},
 	{"StartMessageMoveTask", `{"SourceArn":"arn:aws:sqs:r:1:q"}`, "SourceArn=arn:aws:sqs:r:1:q", 404, "ResourceNotFoundException", "ResourceNotFoundException",
 		"The resource that you specified for the SourceArn parameter doesn't exist."},

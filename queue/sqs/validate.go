@@ -24,8 +24,12 @@ const (
 	maxMoveTasksListed   = 10
 	maxMovedPerSecond    = 500
 	maxTags              = 50
+	maxPermitted         = 7   // actions of a permission
 	maxIDBytes           = 128 // of a message group or a deduplication id
 )
+
+// accountDigits is how long the number of an AWS account is.
+const accountDigits = 12
 
 // fifoSuffix is what the names of FIFO queues, and of no others, end with.
 const fifoSuffix = ".fifo"
@@ -125,6 +129,14 @@ func checkTags(tags map[string]string) error {
 func (r *AddPermissionRequest) check(*Handler) error {
 	if len(r.Label) > maxNameBytes || !hasOnly(r.Label, isWord) {
 		return invalid(shortened(r.Label), "Label", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
+	}
+	for _, account := range r.AWSAccountIDs {
+		if len(account) != accountDigits || !isDigits(account) {
+			return Errorf(InvalidParameterValue, "Value [%s] for parameter PrincipalId is invalid. Reason: Unable to verify.", shortened(account))
+		}
+	}
+	if len(r.Actions) > maxPermitted {
+		return Errorf(OverLimit, "%d Actions were found, maximum allowed is %d.", len(r.Actions), maxPermitted)
 	}
 	for _, name := range r.Actions {
 		if !isPermission(name) {
