@@ -48,7 +48,8 @@ status decides:
 
   0              done: the message is deleted; the end of the standard output is the job's result
   65 (see --fail-status)   failed for good: deleted; the end of the standard error says why
-  anything else  tried again after a backoff: the queue's (RetryBackoff), or 1 s, 2 s, 4 s ... 5 min
+  anything else  tried again after a backoff: the queue's (RetryBackoff), or 1 s, 2 s, 4 s ... 5 min;
+                 dead if it was received too often (RedrivePolicy)
 
 Of a result the last 256 KiB are kept, by queues with an attribute ResultRetentionPeriod. The standard
 error is passed on. While the command runs, its message's lease is extended; if the lease is lost, or

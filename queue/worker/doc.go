@@ -12,6 +12,9 @@
 // twice, and what a Handler writes to should refuse a Job.Token that is lower than one it
 // has seen.
 //
+// What is received is run at once. Of a FIFO queue one job is received at a time, so that
+// none waits here for another one of its group.
+//
 // Any node will do: give the addresses of several, and the worker goes on with another
 // when one is gone.
 //

@@ -15,8 +15,9 @@ import (
 )
 
 // Handler does one job, and returns its result. An error has the job done again, after
-// the backoff, unless it is made by Fail. Its context ends when the lease was lost
-// (ErrLeaseLost) or when the worker can not wait any longer (ErrStopping): see context.Cause.
+// the backoff, unless it is made by Fail, or the job dies of having been received too often
+// (RedrivePolicy). Its context ends when the lease was lost (ErrLeaseLost) or when the worker
+// can not wait any longer (ErrStopping): see context.Cause.
 type Handler func(ctx context.Context, job *Job) (result []byte, err error)
 
 // Worker does the jobs of one queue. Set the fields, then Run.
@@ -116,6 +117,7 @@ type runner struct {
 	*Worker
 	log            *slog.Logger
 	lease, grace   time.Duration
+	most           int             // jobs of one receive
 	isQueuesChoice bool            // the queue has a backoff of its own
 	hard           context.Context // of all handlers
 	slots          chan struct{}   // has one element for each job that runs
@@ -142,6 +144,12 @@ func (w *Worker) begin(ctx context.Context) (*runner, error) {
 		return nil, fmt.Errorf("%d jobs at a time: give %d at most", concurrency, maxConcurrency)
 	}
 	r.slots = make(chan struct{}, concurrency)
+	r.most = queue.MaxBatchEntries
+	if strings.HasSuffix(w.Queue, ".fifo") {
+		// The second job of a group would wait for the first, and if that fails, be given back:
+		// it would count as received, and might die of that without ever having been run.
+		r.most = 1
+	}
 	about, err := w.Client.Queue(ctx, w.Queue)
 	if err != nil {
 		return nil, err
@@ -164,8 +172,8 @@ func (r *runner) receive(ctx context.Context) error {
 		for range room - len(jobs) {
 			<-r.slots
 		}
-		for _, chain := range r.inOrder(jobs) {
-			r.running.Go(func() { r.work(chain, arrived) })
+		for _, d := range jobs {
+			r.running.Go(func() { r.work(d, arrived) })
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -179,8 +187,8 @@ func (r *runner) receive(ctx context.Context) error {
 	}
 }
 
-// room takes as many slots as are free, one at least, and ten at most, which is what a
-// receive gives; 0 when ctx has ended.
+// room takes as many slots as are free, one at least, and no more than one receive may
+// give; 0 when ctx has ended.
 func (r *runner) room(ctx context.Context) (slots int) {
 	select {
 	case <-ctx.Done():
@@ -188,7 +196,7 @@ func (r *runner) room(ctx context.Context) (slots int) {
 	case r.slots <- struct{}{}:
 		slots = 1
 	}
-	for slots < queue.MaxBatchEntries {
+	for slots < r.most {
 		select {
 		case r.slots <- struct{}{}:
 			slots++
@@ -217,85 +225,44 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// inOrder returns the jobs of a receive as chains, each of which is done in order: on
-// FIFO queues a chain has all jobs of a message group, elsewhere one.
-func (r *runner) inOrder(jobs []rest.Delivery) (chains [][]rest.Delivery) {
-	places := map[string]int{}
-	for _, d := range jobs {
-		place, isKnown := places[d.Group]
-		if !isKnown || !strings.HasSuffix(r.Queue, ".fifo") {
-			places[d.Group] = len(chains)
-			chains = append(chains, []rest.Delivery{d})
-			continue
-		}
-		chains[place] = append(chains[place], d)
-	}
-	return chains
+// work does one job, whose lease is kept from its arrival.
+func (r *runner) work(d rest.Delivery, arrived time.Time) {
+	ctx, end := context.WithCancelCause(r.hard)
+	job := &Job{Delivery: d, worker: r.Worker}
+	r.do(ctx, job, r.keep(job, arrived, func() { end(ErrLeaseLost) }))
+	end(nil)
+	<-r.slots
 }
 
-// task is a job that was received, with what keeps its lease.
-type task struct {
-	job    *Job
-	ctx    context.Context // the Handler's
-	end    context.CancelCauseFunc
-	keeper *keeper
-}
-
-// work does a chain of jobs, whose leases are all kept from their arrival. What comes
-// after one that was not done is given back: it must not overtake it.
-func (r *runner) work(chain []rest.Delivery, arrived time.Time) {
-	tasks := make([]task, len(chain))
-	for i, d := range chain {
-		ctx, end := context.WithCancelCause(r.hard)
-		tasks[i] = task{job: &Job{Delivery: d, worker: r.Worker}, ctx: ctx, end: end}
-		tasks[i].keeper = r.keep(tasks[i].job, arrived, func() { end(ErrLeaseLost) })
-	}
-	isBroken := false
-	for _, t := range tasks {
-		if !isBroken {
-			isBroken = !r.do(t)
-		} else {
-			t.keeper.stop()
-			ending, cancel := r.endingContext(t.keeper.end())
-			r.giveBack(ending, t.job, 0)
-			cancel()
-		}
-		t.end(nil)
-		<-r.slots
-	}
-}
-
-// do does one job, to what is said of it, and reports whether it is done with.
-func (r *runner) do(t task) (isDone bool) {
+// do does one job, to what is said of it.
+func (r *runner) do(ctx context.Context, job *Job, k *keeper) {
 	var result []byte
-	err := context.Cause(t.ctx)
+	err := context.Cause(ctx)
 	if err == nil {
-		result, err = r.call(t.ctx, t.job)
+		result, err = r.call(ctx, job)
 	}
 	if err == nil && len(result) > queue.MaxResultBytes {
 		err = fmt.Errorf("its result has %d bytes: %d at most", len(result), queue.MaxResultBytes)
 	}
-	t.keeper.stop()
-	job := t.job
-	if errors.Is(context.Cause(t.ctx), ErrLeaseLost) {
+	k.stop()
+	if errors.Is(context.Cause(ctx), ErrLeaseLost) {
 		r.log.Warn("a job's lease was lost; somebody else may do it", "queue", r.Queue, "job", job.ID)
-		return false
+		return
 	}
-	ending, cancel := r.endingContext(t.keeper.end())
+	ending, cancel := r.endingContext(k.end())
 	defer cancel()
 	var forGood failed
 	switch {
 	case err == nil:
-		return r.finish(ending, job, rest.Finished{Receipt: job.Receipt, Result: result})
+		r.finish(ending, job, rest.Finished{Receipt: job.Receipt, Result: result})
 	case errors.As(err, &forGood):
-		return r.finish(ending, job, rest.Finished{Receipt: job.Receipt, IsFailure: true, Result: bounded(forGood.Error())})
-	case errors.Is(context.Cause(t.ctx), ErrStopping):
+		r.finish(ending, job, rest.Finished{Receipt: job.Receipt, IsFailure: true, Result: bounded(forGood.Error())})
+	case errors.Is(context.Cause(ctx), ErrStopping):
 		r.giveBack(ending, job, 0)
 	default:
-		r.log.Info("a job failed, and will be tried again", "queue", r.Queue, "job", job.ID, "receives", job.Receives, "err", err)
+		r.log.Info("a job failed, and is given back", "queue", r.Queue, "job", job.ID, "receives", job.Receives, "err", err)
 		r.giveBack(ending, job, r.backoff(job.Receives))
 	}
-	return false
 }
 
 // endingContext bounds how long it is tried to say what came of a job: until its lease
@@ -321,7 +288,7 @@ func (r *runner) call(ctx context.Context, job *Job) (result []byte, err error) 
 // bounded cuts a text to what a result may hold.
 func bounded(text string) []byte { return []byte(text[:min(len(text), queue.MaxResultBytes)]) }
 
-func (r *runner) finish(ctx context.Context, job *Job, f rest.Finished) (isDone bool) {
+func (r *runner) finish(ctx context.Context, job *Job, f rest.Finished) {
 	results, err := r.Client.Finish(ctx, r.Queue, f)
 	if err == nil && len(results) == 1 && results[0].Problem != nil {
 		err = results[0].Problem
@@ -329,7 +296,6 @@ func (r *runner) finish(ctx context.Context, job *Job, f rest.Finished) (isDone 
 	if err != nil {
 		r.log.Warn("a job is done, but the queue was not told; somebody may do it again", "queue", r.Queue, "job", job.ID, "err", err)
 	}
-	return err == nil
 }
 
 // giveBack lets others have the job, after a while. A queue that has a backoff of its own

@@ -232,6 +232,43 @@ func TestGroupsOfFIFOQueuesStayInOrder(t *testing.T) {
 	}
 }
 
+// TestFIFOQueuesGiveNothingThatIsNotRun has the first job of a group fail, on a queue where one
+// failure is death: each of the others is run, at its first receive.
+func TestFIFOQueuesGiveNothingThatIsNotRun(t *testing.T) {
+	_, client := lab(t, 1, "dead.fifo", nil)
+	policy := map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"dead.fifo","maxReceiveCount":1}`}
+	if err := client.Create(t.Context(), "q.fifo", rest.CreateQueue{Attributes: policy}); err != nil {
+		t.Fatal(err)
+	}
+	send(t, client, "q.fifo", rest.Message{Body: "m1", Group: "g", DeduplicationID: "1"}, rest.Message{Body: "m2", Group: "g", DeduplicationID: "2"},
+		rest.Message{Body: "m3", Group: "g", DeduplicationID: "3"})
+	runs := make(chan string, 10)
+	stop := begin(t, &worker.Worker{Client: client, Queue: "q.fifo", Concurrency: 3, Handle: func(_ context.Context, job *worker.Job) ([]byte, error) {
+		runs <- fmt.Sprint(job.Body, " ", job.Receives)
+		if job.Body == "m1" {
+			return nil, errors.New("poison")
+		}
+		return nil, nil
+	}})
+	for _, want := range []string{"m1 1", "m2 1", "m3 1"} {
+		select {
+		case got := <-runs:
+			if got != want {
+				t.Errorf("%q was run instead of %q", got, want)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%q is not run", want)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	about, err := client.Queue(t.Context(), "dead.fifo")
+	if err != nil || about.Counters.Ready != 1 {
+		t.Errorf("not only the first one died: %+v, %v", about.Counters, err)
+	}
+}
+
 // TestWorkGoesOnWithoutANode stops nodes under a worker, one after the other.
 func TestWorkGoesOnWithoutANode(t *testing.T) {
 	nodes, client := lab(t, 3, "q", nil)
