@@ -198,6 +198,9 @@ func (c *Client) note(ctx context.Context, queueName string, command Command, re
 	case *ChangeMessageVisibilityBatch:
 		c.noteSettled(ctx, queueName, len(m.Entries), reply, err, func(n *noted, i int) string {
 			n.kind = KindReleased
+			if m.RetryDelaySeconds > 0 {
+				n.until = flotilla.Millis(n.at/1000 + m.RetryDelaySeconds*1000)
+			}
 			if seconds := m.Entries[i].VisibilityTimeout; seconds > 0 {
 				n.kind, n.until = KindExtended, flotilla.Millis(n.at/1000+seconds*1000)
 			}

@@ -284,7 +284,7 @@ func (c *Client) deleteSpread(ctx context.Context, s *spreadQueue, m *DeleteMess
 func (c *Client) changeSpread(ctx context.Context, s *spreadQueue, m *ChangeMessageVisibilityBatch, reply *Settled) error {
 	handle := func(i int) string { return m.Entries[i].ReceiptHandle }
 	return c.settleParts(ctx, s, len(m.Entries), handle, reply, func(index int, places []int) Command {
-		one := &ChangeMessageVisibilityBatch{QueueName: s.names[index]}
+		one := &ChangeMessageVisibilityBatch{QueueName: s.names[index], RetryDelaySeconds: m.RetryDelaySeconds}
 		for _, i := range places {
 			one.Entries = append(one.Entries, m.Entries[i])
 		}

@@ -284,6 +284,9 @@ type VisibilityEntry struct {
 type ChangeMessageVisibilityBatch struct {
 	QueueName string
 	Entries   []VisibilityEntry
+	// RetryDelaySeconds is how long those that are given back wait for their next try; 0 means
+	// as long as the queue's RetryBackoff says. They are not leased meanwhile.
+	RetryDelaySeconds int64
 }
 
 func (*ChangeMessageVisibilityBatch) op() byte { return 'V' }
@@ -294,6 +297,7 @@ func (m *ChangeMessageVisibilityBatch) fields(c *coder) {
 		c.int(&v.VisibilityTimeout)
 		c.bool(&v.TellsLost)
 	})
+	c.tail(m.RetryDelaySeconds != 0, func() { c.int(&m.RetryDelaySeconds) })
 }
 
 // Settled is the reply to batches of receipt handles, in their order; an entry with

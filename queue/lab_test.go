@@ -248,6 +248,15 @@ func (l *lab) change(name, handle string, seconds int64) string {
 	return reply.Errors[0].Code
 }
 
+// giveBack gives a message back, to be received no sooner than after a delay.
+func (l *lab) giveBack(name, handle string, delaySeconds int64) string {
+	reply, code := do[Settled](l, &ChangeMessageVisibilityBatch{QueueName: name, Entries: []VisibilityEntry{{ReceiptHandle: handle}}, RetryDelaySeconds: delaySeconds})
+	if code != "" {
+		return code
+	}
+	return reply.Errors[0].Code
+}
+
 func (l *lab) about(name string) QueueAttributes {
 	reply, _ := ask[QueueAttributes](l, &GetQueueAttributes{QueueName: name})
 	return reply

@@ -91,6 +91,7 @@ func TestLifeTellsWhatHappened(t *testing.T) {
 			}
 
 			dies(t, ctx, c)
+			waits(t, ctx, c)
 
 			old := c.sendOne(t, ctx, "q", "slow")
 			pause(3601 * time.Second)
@@ -130,6 +131,24 @@ func dies(t *testing.T, ctx context.Context, c *Client) {
 	want := " graves:arrivedq graves:leased graves:failed q:sent q:leased q:lapsed q:leased q:deadgraves q:released"
 	if m.MessageID != dead || kinds != want { // the machine tells before its reply is there
 		t.Errorf("%s, not %s", kinds, want)
+	}
+}
+
+// waits has a job be given back for later.
+func waits(t *testing.T, ctx context.Context, c *Client) {
+	t.Helper()
+	id := c.sendOne(t, ctx, "q", "later")
+	m := c.takeOne(t, ctx, "q", 20)
+	release := ChangeMessageVisibilityBatch{QueueName: "q", Entries: []VisibilityEntry{{ReceiptHandle: m.ReceiptHandle}}, RetryDelaySeconds: 30}
+	if _, err := c.ChangeMessageVisibilityBatch(ctx, release); err != nil {
+		t.Fatal(err)
+	}
+	all, kinds := c.tale(id)
+	if kinds != "sent leased released" || int64(all[2].Until)-all[2].AtMicros/1000 != 30_000 {
+		t.Errorf("%s: %+v", kinds, all)
+	}
+	if _, err := c.DeleteMessageBatch(ctx, DeleteMessageBatch{QueueName: "q", Entries: []DeleteEntry{{ReceiptHandle: m.ReceiptHandle}}}); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -20,6 +20,8 @@ const (
 	MaxInFlightFIFO = 20000
 	// MaxVisibilitySeconds is the longest lease, with all its extensions.
 	MaxVisibilitySeconds = 43200
+	// MaxRetryDelaySeconds is how long a message that is given back may be made to wait.
+	MaxRetryDelaySeconds = 43200
 	// MaxDelaySeconds is the longest delay; what is to come later is scheduled.
 	MaxDelaySeconds = 900
 	// MaxScheduleDays is how far ahead a message may be scheduled.

@@ -73,7 +73,7 @@ func randomCommand(r *rand.Rand, name string, handles []string) Command {
 	case 2, 3:
 		return &ReceiveMessage{QueueName: name, MaxNumberOfMessages: 1 + r.Int64N(10), VisibilityTimeout: -1}
 	case 4:
-		return &ChangeMessageVisibilityBatch{QueueName: name, Entries: []VisibilityEntry{{ReceiptHandle: handle, VisibilityTimeout: r.Int64N(3)}}}
+		return &ChangeMessageVisibilityBatch{QueueName: name, Entries: []VisibilityEntry{{ReceiptHandle: handle, VisibilityTimeout: r.Int64N(3)}}, RetryDelaySeconds: r.Int64N(3)}
 	}
 	return &DeleteMessageBatch{QueueName: name, Entries: []DeleteEntry{{ReceiptHandle: handle}}}
 }

@@ -392,6 +392,101 @@ func TestBackoffGrowsAndIsCapped(t *testing.T) {
 	}
 }
 
+// TestWhatIsGivenBackWaitsAsLongAsAsked gives messages back with a delay: they are not leased
+// meanwhile, so that they hold no place, and come back when it is over.
+func TestWhatIsGivenBackWaitsAsLongAsAsked(t *testing.T) {
+	for _, name := range []string{"q", "q.fifo"} {
+		l := newLab()
+		l.create(t, name, "FifoQueue", fmt.Sprint(name == "q.fifo"), "MaxInFlight", "1", "RetryBackoff", "fixed", "RetryBackoffSeconds", "5")
+		send := func(text string) {
+			l.send(name, text, func(s *SendEntry) {
+				if name == "q.fifo" {
+					s.MessageGroupID, s.MessageDeduplicationID = text, text
+				}
+			})
+		}
+		send("poison")
+		send("good")
+		poison := l.receive(name, 1)[0]
+		l.pass(1000)
+		if code := l.giveBack(name, poison.ReceiptHandle, MaxRetryDelaySeconds); code != "" {
+			t.Fatalf("%s: %s", name, code)
+		}
+		peeked, _ := ask[Peeked](l, &PeekMessages{QueueName: name, MaxNumberOfMessages: 1})
+		if p := peeked.Messages[0]; p.State != "retry" || p.Message.VisibleAt != l.time+MaxRetryDelaySeconds*1000 || l.counts(name) != "1 0 1" {
+			t.Fatalf("%s: it is %s until %d, and %s are there", name, p.State, p.Message.VisibleAt, l.counts(name))
+		}
+		if code := l.giveBack(name, poison.ReceiptHandle, 1); (code == "") != (name == "q") {
+			t.Errorf("%s: given back again: %q", name, code)
+		}
+		good := l.receive(name, 1)
+		if bodies(good) != "good" {
+			t.Fatalf("%s: received %q meanwhile", name, bodies(good))
+		}
+		l.delete(name, good[0].ReceiptHandle)
+		l.pass(MaxRetryDelaySeconds*1000 - 1)
+		if got := l.receive(name, 1); len(got) != 0 {
+			t.Errorf("%s: it came too early", name)
+		}
+		l.pass(1)
+		again := l.receive(name, 1)
+		if bodies(again) != "poison" || again[0].ApproximateReceiveCount != 2 || l.about(name).Counters.LeasesEnded != 0 {
+			t.Fatalf("%s: received %+v; %+v", name, again, l.about(name).Counters)
+		}
+		l.giveBack(name, again[0].ReceiptHandle, 0) // as long as the queue says
+		l.pass(5000)
+		if l.counts(name) != "1 0 0" {
+			t.Errorf("%s: after the queue's backoff: %s", name, l.counts(name))
+		}
+		for _, wrong := range []int64{-1, MaxRetryDelaySeconds + 1} {
+			if code := l.giveBack(name, again[0].ReceiptHandle, wrong); code != CodeInvalidParameterValue {
+				t.Errorf("%s: %d seconds: %q", name, wrong, code)
+			}
+		}
+		if err := l.verify(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestTheLastTryDoesNotWait gives messages back that were received too often: they are dead
+// at once, but wait as all others where the queue for dead ones is gone.
+func TestTheLastTryDoesNotWait(t *testing.T) {
+	l := newLab()
+	l.create(t, "dead")
+	l.create(t, "q", "RedrivePolicy", `{"deadLetterTargetArn":"dead","maxReceiveCount":1}`)
+	l.send("q", "a")
+	l.giveBack("q", l.receive("q", 1)[0].ReceiptHandle, 60)
+	if l.counts("q") != "0 0 0" || l.counts("dead") != "1 0 0" {
+		t.Errorf("%s are there, %s dead", l.counts("q"), l.counts("dead"))
+	}
+	do[Done](l, &DeleteQueue{QueueName: "dead"})
+	l.send("q", "b")
+	l.giveBack("q", l.receive("q", 1)[0].ReceiptHandle, 60)
+	if l.counts("q") != "0 0 1" {
+		t.Errorf("it does not wait: %s", l.counts("q"))
+	}
+	if err := l.verify(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAReleaseWithoutADelayIsCodedAsEver reads one from before there was a delay.
+func TestAReleaseWithoutADelayIsCodedAsEver(t *testing.T) {
+	old := []byte("qV\x01q\x01\x01h\x00\x01")
+	command, _ := decodeCommand(old).(*ChangeMessageVisibilityBatch)
+	if command == nil || command.RetryDelaySeconds != 0 || command.Entries[0] != (VisibilityEntry{ReceiptHandle: "h", TellsLost: true}) {
+		t.Fatalf("decoded as %+v", command)
+	}
+	if now := Encode(nil, command); string(now) != string(old) {
+		t.Errorf("encoded as %q", now)
+	}
+	command.RetryDelaySeconds = 7
+	if again, _ := decodeCommand(Encode(nil, command)).(*ChangeMessageVisibilityBatch); again == nil || again.RetryDelaySeconds != 7 {
+		t.Errorf("decoded as %+v", again)
+	}
+}
+
 func TestLimitsInFlightAndRates(t *testing.T) {
 	l := newLab()
 	l.create(t, "cap", "MaxInFlight", "3")

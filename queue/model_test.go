@@ -144,15 +144,18 @@ func (m *model) happen(queue int, one *modelMessage) {
 	}
 	one.until = 0
 	if one.isLeased {
-		m.back(queue, one, at)
+		m.back(queue, one, at, 0)
 		return
 	}
 	one.isRetry = false
 }
 
-// back ends a lease.
-func (m *model) back(queue int, one *modelMessage, at flotilla.Millis) {
+// back ends a lease, with a delay unless that is 0.
+func (m *model) back(queue int, one *modelMessage, at, delay flotilla.Millis) {
 	one.isLeased, one.until = false, 0
+	if delay == 0 && queue == 0 {
+		delay = m.backoff
+	}
 	switch {
 	case queue == 0 && one.receives >= m.maxReceives:
 		m.remove(0, one)
@@ -163,8 +166,8 @@ func (m *model) back(queue int, one *modelMessage, at flotilla.Millis) {
 			moved.sent = at
 		}
 		m.queues[1] = append(m.queues[1], &moved)
-	case queue == 0 && m.backoff > 0:
-		one.isRetry, one.until = true, at+m.backoff
+	case delay > 0:
+		one.isRetry, one.until = true, at+delay
 	}
 }
 
@@ -387,7 +390,14 @@ func (m *model) ask() {
 func (m *model) change() {
 	h := m.handle()
 	seconds := rapid.Int64Range(0, 8).Draw(m.t, "seconds")
-	code := m.l.change(m.names[h.queue], h.handle, seconds)
+	var delay int64
+	var code string
+	if seconds > 0 {
+		code = m.l.change(m.names[h.queue], h.handle, seconds)
+	} else {
+		delay = rapid.Int64Range(0, 5).Draw(m.t, "delay")
+		code = m.l.giveBack(m.names[h.queue], h.handle, delay)
+	}
 	m.now()
 	s := m.standing(h)
 	one := h.message
@@ -398,7 +408,7 @@ func (m *model) change() {
 	switch {
 	case code != "" || s == isOver && seconds == 0:
 	case seconds == 0:
-		m.back(h.queue, one, m.l.time)
+		m.back(h.queue, one, m.l.time, 1000*flotilla.Millis(delay))
 	default:
 		one.isLeased, one.isRetry, one.until = true, false, m.l.time+flotilla.Millis(seconds)*1000
 	}

@@ -129,7 +129,7 @@ func TestSpreadQueueIsOneQueue(t *testing.T) {
 			t.Fatalf("received %d messages", len(messages))
 		}
 		c.useHandles(t, ctx, messages)
-		if about, _ = c.find(ctx, "q"); about.Counters.Deleted != 10 || about.Counters.Ready != 10 {
+		if about, _ = c.find(ctx, "q"); about.Counters.Deleted != 10 || about.Counters.Delayed != 10 {
 			t.Errorf("at the end: %+v", about.Counters)
 		}
 		h.verify(t)
@@ -141,7 +141,7 @@ func (c *Client) useHandles(t *testing.T, ctx context.Context, messages []Messag
 	t.Helper()
 	slices.SortFunc(messages, func(a, b Message) int { return strings.Compare(a.MessageID[30:], b.MessageID[30:]) })
 	deletes := &DeleteMessageBatch{QueueName: "q"}
-	changes := &ChangeMessageVisibilityBatch{QueueName: "q"}
+	changes := &ChangeMessageVisibilityBatch{QueueName: "q", RetryDelaySeconds: 60}
 	for i, m := range messages[:10] {
 		deletes.Entries = append(deletes.Entries, DeleteEntry{ReceiptHandle: m.ReceiptHandle, Result: fmt.Append(nil, i)})
 		changes.Entries = append(changes.Entries, VisibilityEntry{ReceiptHandle: messages[10+i].ReceiptHandle})

@@ -120,12 +120,17 @@ func (e *entry) delete(q *queue, d *DeleteEntry) *Error {
 }
 
 func (e *entry) changeBatch(c *ChangeMessageVisibilityBatch) (Reply, *Error) {
-	return settleEach(e, c.QueueName, c.Entries, e.change)
+	if c.RetryDelaySeconds < 0 || c.RetryDelaySeconds > MaxRetryDelaySeconds {
+		return nil, invalid("The delay of a message that is given back must be from 0 to 43200 seconds.")
+	}
+	delay := flotilla.Millis(c.RetryDelaySeconds) * 1000
+	return settleEach(e, c.QueueName, c.Entries, func(q *queue, v *VisibilityEntry) *Error { return e.change(q, v, delay) })
 }
 
-// change gives a lease another end. One that is over, but not superseded, begins
-// again on a standard queue: nobody else has the message.
-func (e *entry) change(q *queue, v *VisibilityEntry) *Error {
+// change gives a lease another end; with an end that is now, the message is given back, for
+// others after the delay. A lease that is over, but not superseded, begins again on a
+// standard queue: nobody else has the message.
+func (e *entry) change(q *queue, v *VisibilityEntry, delay flotilla.Millis) *Error {
 	if v.VisibilityTimeout < 0 || v.VisibilityTimeout > MaxVisibilitySeconds {
 		return badVisibility(v.VisibilityTimeout)
 	}
@@ -155,7 +160,7 @@ func (e *entry) change(q *queue, v *VisibilityEntry) *Error {
 	}
 	if v.VisibilityTimeout == 0 {
 		e.disarm(timer{at: l.at, gen: q.gen, kind: timerMessage, number: h.number})
-		e.giveBack(q, h.number, &l)
+		e.giveBack(q, h.number, &l, delay)
 		return nil
 	}
 	e.extend(q, h.number, &l, until)
@@ -237,7 +242,7 @@ func (e *entry) messageDue(q *queue, number uint64) {
 		if e.tx.Emit != nil { // else its body need not be read
 			e.happened(q, number, e.body(q, number), KindLapsed, l.token, "")
 		}
-		e.giveBack(q, number, &l)
+		e.giveBack(q, number, &l, 0)
 		return
 	}
 	lane := e.lane(q, l.lane)
@@ -253,25 +258,29 @@ func (e *entry) messageDue(q *queue, number uint64) {
 }
 
 // giveBack ends a lease whose timer is not set any more: the message is dead if it
-// was received too often, or ready, at once or after the backoff.
-func (e *entry) giveBack(q *queue, number uint64, l *lease) {
+// was received too often, or ready: after the delay, or if that is 0, at once or after the
+// backoff.
+func (e *entry) giveBack(q *queue, number uint64, l *lease, delay flotilla.Millis) {
 	lane := e.lane(q, l.lane)
 	lane.held--
 	e.freed(q, lane, l)
-	l.state = stateReady
-	wait := e.backoff(q, number, l.receives)
-	if wait > 0 && !e.isDead(q, l) {
+	wait := delay
+	if wait == 0 {
+		wait = e.backoff(q, number, l.receives)
+	}
+	if wait > 0 {
 		l.state, l.at = stateRetry, e.now+wait
 		lane.held++
 		q.changed().Delayed++
 		e.arm(timer{at: l.at, gen: q.gen, kind: timerMessage, number: number})
 		e.saveLease(q, number, l)
 		e.settle(q, lane)
-		return
+	} else {
+		l.state = stateReady
+		e.saveLease(q, number, l)
+		e.makeReady(q, lane, number)
 	}
-	e.saveLease(q, number, l)
-	e.makeReady(q, lane, number)
-	if e.isDead(q, l) {
+	if e.isDead(q, l) { // it waits, or is ready, if there is nowhere to go
 		e.bury(q, number, e.body(q, number), l)
 	}
 }

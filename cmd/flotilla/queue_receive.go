@@ -94,14 +94,22 @@ func newQueueFinish(a *app, o *queueOptions) *cobra.Command {
 }
 
 func newQueueRelease(a *app, o *queueOptions) *cobra.Command {
-	return o.verb(&cobra.Command{
-		Use:     "release NAME RECEIPT",
-		Short:   "Give a message back: others may have it",
-		Example: `  flotilla queue release mail $RECEIPT`,
-		Args:    usage(cobra.ExactArgs(2)),
+	var delay time.Duration
+	cmd := o.verb(&cobra.Command{
+		Use:   "release NAME RECEIPT",
+		Short: "Give a message back: others may have it",
+		Example: `  flotilla queue release mail $RECEIPT
+  flotilla queue release mail $RECEIPT --delay 5m`,
+		Args: usage(cobra.ExactArgs(2)),
 	}, func(ctx context.Context, c *rest.Client, args []string) error {
-		return settledError(c.Release(ctx, args[0], args[1]))
+		seconds, err := wholeSeconds("delay", delay, 0, queue.MaxRetryDelaySeconds)
+		if err != nil {
+			return err
+		}
+		return settledError(c.Release(ctx, args[0], rest.Release{Receipts: args[1:], DelaySeconds: seconds}))
 	})
+	cmd.Flags().DurationVar(&delay, "delay", 0, "nobody has it before (default: at once, or after the queue's RetryBackoff)")
+	return cmd
 }
 
 func newQueueProgress(a *app, o *queueOptions) *cobra.Command {

@@ -393,6 +393,9 @@ func say(s *Step) string {
 		did = "told how far the work is"
 	case queue.KindReleased:
 		did, effect = "gave it back", "Others may have it, at once or after the queue's backoff."
+		if s.Until != 0 {
+			effect = "Others may have it after " + span(s.AtMicros, s.Until) + "."
+		}
 	case queue.KindFinished:
 		did, effect = "said that the work is done", "The message was deleted."
 	case queue.KindFailed:

@@ -265,7 +265,7 @@ async function life() {
   drawLine(l);
   const several = new Set(l.steps.map((s) => s.queue)).size > 1;
   refill($('steps'), ...l.steps.map((s, i) => el('li', {'data-kind': s.kind, class: s.void ? 'void' : ''}, el('time', {}, clock(s.at_us)), glyph(shapeOf(s)),
-    el('span', {}, several && i > 0 && l.steps[i - 1].queue !== s.queue ? el('small', {}, `In ${s.queue}:`) : null, s.says, s.until_ms && s.kind !== 'sent' ? el('small', {}, `Until ${clock(s.until_ms * 1000)}.`) : null))));
+    el('span', {}, several && i > 0 && l.steps[i - 1].queue !== s.queue ? el('small', {}, `In ${s.queue}:`) : null, s.says, s.until_ms && s.kind !== 'sent' && s.kind !== 'released' ? el('small', {}, `Until ${clock(s.until_ms * 1000)}.`) : null))));
   hear('end', l.message ? '' : now(l));
   return [el('b', {}, now(l)), ...notes(l)];
 }

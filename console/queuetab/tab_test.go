@@ -101,7 +101,7 @@ func TestAJobsLifeIsToldByAllNodes(t *testing.T) {
 	// A worker of another door, by a receipt which says nothing of the id, at a third node.
 	client := &rest.Client{Addresses: p.cluster.Addresses()[2:], AccessKey: "alice", Secret: "secret"}
 	defer client.Close()
-	if results, err := client.Release(t.Context(), "mail", got.Messages[0].Receipt); err != nil || results[0].Problem != nil {
+	if results, err := client.Release(t.Context(), "mail", rest.Release{Receipts: []string{got.Messages[0].Receipt}}); err != nil || results[0].Problem != nil {
 		t.Fatal(results, err)
 	}
 	p.must(2, "POST", api+"/mail/leases", `{"lease_seconds": 1, "wait_seconds": 5}`, &got)

@@ -212,7 +212,10 @@ func (h *Handler) extend(ctx context.Context, a args, in *Extend) (*Settled, err
 }
 
 func (h *Handler) release(ctx context.Context, a args, in *Release) (*Settled, error) {
-	command := &queue.ChangeMessageVisibilityBatch{QueueName: a.queue()}
+	if in.DelaySeconds < 0 || in.DelaySeconds > queue.MaxRetryDelaySeconds {
+		return nil, invalid("delay_seconds must be from 0 to 43200.")
+	}
+	command := &queue.ChangeMessageVisibilityBatch{QueueName: a.queue(), RetryDelaySeconds: in.DelaySeconds}
 	for _, receipt := range in.Receipts {
 		command.Entries = append(command.Entries, queue.VisibilityEntry{ReceiptHandle: receipt, TellsLost: true})
 	}

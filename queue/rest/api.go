@@ -204,10 +204,11 @@ type Extended struct {
 	LeaseSeconds int64  `json:"lease_seconds"`
 }
 
-// Release gives up to ten messages back: others may have them, at once or after the
-// queue's backoff.
+// Release gives up to ten messages back: others may have them after DelaySeconds, or if
+// that is 0, at once or after the queue's backoff.
 type Release struct {
-	Receipts []string `json:"receipts"`
+	Receipts     []string `json:"receipts"`
+	DelaySeconds int64    `json:"delay_seconds,omitempty"`
 }
 
 // Settled is what became of each lease, in their order.

@@ -103,8 +103,8 @@ func (c *Client) Extend(ctx context.Context, name string, leases ...Extended) ([
 }
 
 // Release gives up to ten messages back.
-func (c *Client) Release(ctx context.Context, name string, receipts ...string) ([]SettleResult, error) {
-	return c.settle(ctx, of(name, "leases", "release"), Release{receipts})
+func (c *Client) Release(ctx context.Context, name string, in Release) ([]SettleResult, error) {
+	return c.settle(ctx, of(name, "leases", "release"), in)
 }
 
 // settle ends or changes leases. That a message is gone, after an attempt whose outcome

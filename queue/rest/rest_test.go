@@ -154,7 +154,7 @@ func TestLeasesThatWereLostAreTold(t *testing.T) {
 	create(t, client, "q")
 	sendOne(t, client, "q", rest.Message{Body: "x"})
 	first := receiveOne(t, client, "q")
-	released, err := client.Release(t.Context(), "q", first.Receipt)
+	released, err := client.Release(t.Context(), "q", rest.Release{Receipts: []string{first.Receipt}})
 	if err != nil || released[0].Problem != nil {
 		t.Fatalf("%+v, %v", released, err)
 	}
@@ -180,6 +180,36 @@ func TestLeasesThatWereLostAreTold(t *testing.T) {
 	expect("finish once more", queue.CodeMessageGone, results, err)
 	results, err = client.Finish(t.Context(), "q", rest.Finished{Receipt: "nonsense"})
 	expect("a receipt that is none", queue.CodeReceiptHandleIsInvalid, results, err)
+}
+
+// TestAReleaseMayHaveADelay gives a message back, to come again later, where only one may be
+// leased at a time.
+func TestAReleaseMayHaveADelay(t *testing.T) {
+	client := clientOf(t, resttest.Start(t, 1, 1))
+	create(t, client, "q", "MaxInFlight", "1")
+	poison := sendOne(t, client, "q", rest.Message{Body: "poison"})
+	sendOne(t, client, "q", rest.Message{Body: "good"})
+	first := receiveOne(t, client, "q")
+	released, err := client.Release(t.Context(), "q", rest.Release{Receipts: []string{first.Receipt}, DelaySeconds: 2})
+	if err != nil || len(released) != 1 || released[0].Problem != nil {
+		t.Fatalf("%+v, %v", released, err)
+	}
+	job, err := client.Job(t.Context(), "q", poison, 0)
+	about, _ := client.Queue(t.Context(), "q")
+	if err != nil || first.ID != poison || job.Status != "retry" || about.Counters.Leased != 0 {
+		t.Errorf("%+v, %v; %+v", job, err, about.Counters)
+	}
+	good := receiveOne(t, client, "q")
+	_, err = client.Finish(t.Context(), "q", rest.Finished{Receipt: good.Receipt})
+	must(t, err)
+	again := receiveOne(t, client, "q")
+	if good.Body != "good" || again.ID != poison || again.Receives != 2 || again.Token <= first.Token {
+		t.Errorf("after %+v came %+v", good, again)
+	}
+	about, err = client.Queue(t.Context(), "q")
+	if err != nil || about.Counters.LeasesEnded != 0 {
+		t.Errorf("%+v, %v", about.Counters, err)
+	}
 }
 
 // TestOneBadMessageDoesNotKeepTheOthers sends good and bad ones together.
@@ -233,7 +263,7 @@ func TestQueuesAreManaged(t *testing.T) {
 	}
 	must(t, client.SetAttributes(ctx, "b", map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"b-dead","maxReceiveCount":1}`}))
 	sendOne(t, client, "b", rest.Message{Body: "poison"})
-	_, err = client.Release(ctx, "b", receiveOne(t, client, "b").Receipt)
+	_, err = client.Release(ctx, "b", rest.Release{Receipts: []string{receiveOne(t, client, "b").Receipt}})
 	must(t, err)
 	eventually(t, "the message to be dead", func() bool {
 		about, err := client.Queue(ctx, "b-dead")

@@ -38,7 +38,7 @@ type Worker struct {
 	Grace time.Duration
 	// Backoff says how long a job that failed, and was received so many times, waits. Nil
 	// means 1 s, twice as long each time, up to 5 min. A queue with an attribute
-	// RetryBackoff decides itself. Whole seconds.
+	// RetryBackoff decides itself. Whole seconds, 12 h at most.
 	Backoff func(receives uint64) time.Duration
 	// Log may be nil. It is told of what failed, never of what a message says.
 	Log *slog.Logger
@@ -298,15 +298,11 @@ func (r *runner) finish(ctx context.Context, job *Job, f rest.Finished) {
 	}
 }
 
-// giveBack lets others have the job, after a while. A queue that has a backoff of its own
-// waits by itself; else the lease is what keeps the job back.
+// giveBack lets others have the job, after a while, in which it holds no place among the
+// leased ones. With 0 it is the queue's to say how long.
 func (r *runner) giveBack(ctx context.Context, job *Job, wait time.Duration) {
-	var err error
-	if seconds := int64(wait / time.Second); seconds > 0 {
-		_, err = r.Client.Extend(ctx, r.Queue, rest.Extended{Receipt: job.Receipt, LeaseSeconds: min(seconds, queue.MaxVisibilitySeconds)})
-	} else {
-		_, err = r.Client.Release(ctx, r.Queue, job.Receipt)
-	}
+	seconds := min(max(0, int64(wait/time.Second)), queue.MaxRetryDelaySeconds)
+	_, err := r.Client.Release(ctx, r.Queue, rest.Release{Receipts: []string{job.Receipt}, DelaySeconds: seconds})
 	if err != nil {
 		r.log.Warn("a job could not be given back; its lease will run out", "queue", r.Queue, "job", job.ID, "err", err)
 	}

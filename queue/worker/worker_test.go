@@ -232,6 +232,44 @@ func TestGroupsOfFIFOQueuesStayInOrder(t *testing.T) {
 	}
 }
 
+// TestAFailedJobHoldsNoPlaceWhileItWaits has one fail on a queue that allows one lease at a
+// time: the next one is run at once, and the first comes back after its backoff.
+func TestAFailedJobHoldsNoPlaceWhileItWaits(t *testing.T) {
+	_, client := lab(t, 1, "q", map[string]string{"MaxInFlight": "1", "ResultRetentionPeriod": "60"})
+	ids := send(t, client, "q", rest.Message{Body: "poison"}, rest.Message{Body: "good"})
+	backoff := time.Hour
+	w := &worker.Worker{Client: client, Queue: "q", Backoff: func(uint64) time.Duration { return backoff }, Handle: func(_ context.Context, job *worker.Job) ([]byte, error) {
+		if job.Body == "poison" && job.Receives < 3 {
+			return nil, errors.New("not yet")
+		}
+		return []byte(fmt.Sprint(job.Receives)), nil
+	}}
+	stop := begin(t, w)
+	if got := outcome(t, client, "q", ids[1]); got != "succeeded 1" {
+		t.Errorf("the job behind it: %s", got)
+	}
+	job, err := client.Job(t.Context(), "q", ids[0], 0)
+	about, _ := client.Queue(t.Context(), "q")
+	if err != nil || job.Status != "retry" || about.Counters.Leased != 0 {
+		t.Errorf("the job that failed: %+v, %v; %+v", job, err, about.Counters)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	backoff = time.Second
+	ids = send(t, client, "q", rest.Message{Body: "poison"})
+	stop = begin(t, w)
+	if got := outcome(t, client, "q", ids[0]); got != "succeeded 3" {
+		t.Errorf("with a short backoff: %s", got)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if about, err = client.Queue(t.Context(), "q"); err != nil || about.Counters.LeasesEnded != 0 {
+		t.Errorf("%+v, %v", about.Counters, err)
+	}
+}
+
 // TestFIFOQueuesGiveNothingThatIsNotRun has the first job of a group fail, on a queue where one
 // failure is death: each of the others is run, at its first receive.
 func TestFIFOQueuesGiveNothingThatIsNotRun(t *testing.T) {
