@@ -18,6 +18,14 @@
 // Any node will do: give the addresses of several, and the worker goes on with another
 // when one is gone.
 //
+// A program in another module imports this package from a copy of the source, as the module
+// is called flotilla, which names no host to fetch it from. Its go.mod needs
+//
+//	require flotilla v0.0.0
+//	replace flotilla => ../flotilla
+//
+// with the path of that copy; go mod tidy adds the rest.
+//
 // It does not: receive from several queues, keep an order beyond that of FIFO queues,
 // or put a bound on how long a Handler runs.
 package worker
