@@ -7,7 +7,7 @@ func (e *entry) isDead(q *queue, l *lease) bool {
 	return q.settings.deadTarget != "" && l.receives >= uint64(q.settings.maxReceives)
 }
 
-// bury moves a message that is ready to the queue for dead messages. If that is gone, or
+// bury moves a message that is not leased to the queue for dead messages. If that is gone, or
 // was in another group a moment ago, the message stays.
 func (e *entry) bury(q *queue, number uint64, m *body, l *lease) bool {
 	moved := *m
@@ -32,7 +32,7 @@ type way struct {
 	task        uint64
 }
 
-// move takes a message that is ready out of its queue and puts moved into another,
+// move takes a message that is not leased out of its queue and puts moved into another,
 // if there is one of that name and of the same type: here, or perhaps in another group.
 func (e *entry) move(q *queue, number uint64, m *body, l *lease, moved *body, w way) bool {
 	target := e.queue(w.to)

@@ -58,8 +58,11 @@ func (c *client) timeLife(key string) {
 		isThere bool
 	}{{tooEarly, true}, {tooLate, false}} {
 		c.sleep(begun + look.at - c.w.now)
-		// What expires does so in the log's time, which goes on with its entries.
-		c.insistOn("write beside "+key, func() error { return c.run("set", "{"+key+"}:beside", "now") })
+		if look.isThere {
+			// What expires does so in the log's time, which goes on with its entries. In the end it has to
+			// go without any.
+			c.insistOn("write beside "+key, func() error { return c.run("set", "{"+key+"}:beside", "now") })
+		}
 		var told told
 		asked := c.w.now
 		c.insistOn("read "+key, func() error {
