@@ -40,7 +40,7 @@ func TestEffectsAreOfTheirTrouble(t *testing.T) {
 		for _, what := range c.brings {
 			brings[what] = true
 		}
-		for _, what := range effectsOfTrouble() {
+		for _, what := range effectsOfTrouble(Memory) {
 			if came := r.Counts[what]; came > 0 != brings[what] {
 				t.Errorf("%s: %s: %d", c.steps, what, came)
 			}
