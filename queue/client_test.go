@@ -86,7 +86,7 @@ func (h *fakeHost) Do(_ context.Context, calls ...*flotilla.Call) {
 // tell passes on a group's events.
 func (h *fakeHost) tell(l *lab) {
 	for _, event := range l.told {
-		if !h.isDeaf {
+		if !h.isDeaf && h.deliver != nil {
 			h.deliver(event)
 		}
 	}
@@ -114,8 +114,8 @@ func (h *fakeHost) Topology() *flotilla.Topology                                
 func (h *fakeHost) Self() flotilla.NodeID                                         { return 1 }
 func (h *fakeHost) Broadcast(flotilla.System, []byte)                             {}
 func (h *fakeHost) Subscribe(_ flotilla.System, deliver func(flotilla.Event)) (cancel func()) {
-	h.deliver = deliver
-	return func() { h.deliver = nil }
+	h.set(func() { h.deliver = deliver })
+	return func() { h.set(func() { h.deliver = nil }) }
 }
 func (h *fakeHost) Listen(flotilla.System, func(flotilla.NodeID, []byte)) (cancel func()) {
 	return func() {}

@@ -157,7 +157,10 @@ func TestPlansThatStopHalfWayAreFinished(t *testing.T) {
 				}
 				h.verify(t)
 				for id := range flotilla.GroupID(3) {
-					if left := newEntry(h.groups[id+1].state, nil, 0).unsettled(); len(left) > 0 {
+					h.mu.Lock() // the client goes on
+					left := newEntry(h.groups[id+1].state, nil, 0).unsettled()
+					h.mu.Unlock()
+					if len(left) > 0 {
 						t.Fatalf("%s, seed %d: not settled: %v", m.name, seed, left)
 					}
 				}

@@ -256,16 +256,20 @@ func TestAFailedJobHoldsNoPlaceWhileItWaits(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-	backoff = time.Second
-	ids = send(t, client, "q", rest.Message{Body: "poison"})
+	// Another queue: what the worker was last waiting for might be given to it although it has gone.
+	if err := client.Create(t.Context(), "next", rest.CreateQueue{Attributes: map[string]string{"MaxInFlight": "1", "ResultRetentionPeriod": "60"}}); err != nil {
+		t.Fatal(err)
+	}
+	backoff, w.Queue = time.Second, "next"
+	ids = send(t, client, "next", rest.Message{Body: "poison"})
 	stop = begin(t, w)
-	if got := outcome(t, client, "q", ids[0]); got != "succeeded 3" {
+	if got := outcome(t, client, "next", ids[0]); got != "succeeded 3" {
 		t.Errorf("with a short backoff: %s", got)
 	}
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-	if about, err = client.Queue(t.Context(), "q"); err != nil || about.Counters.LeasesEnded != 0 {
+	if about, err = client.Queue(t.Context(), "next"); err != nil || about.Counters.LeasesEnded != 0 {
 		t.Errorf("%+v, %v", about.Counters, err)
 	}
 }
