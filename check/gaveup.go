@@ -1,16 +1,13 @@
 package check
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // GaveUp looks for transactions that watched keys and gave up, though surely nothing changed any
 // of the keys from when WATCH was asked for, which Since is here, until EXEC was answered. All of
 // the keys must have been there: a missing one may be taken for another (store/watch.go).
 func GaveUp(history []Operation, gaveUp []Watched) Verdict {
 	v := newVerdict(history)
-	changes := possibleChangesOf(history)
+	changes := changesOf(history, Operation.mayChange)
 	for _, w := range gaveUp {
 		mayHaveChanged := func(key string) bool {
 			all := changes[key]
@@ -36,24 +33,10 @@ func GaveUp(history []Operation, gaveUp []Watched) Verdict {
 	return v
 }
 
-// possibleChangesOf returns by key the operations that may have changed it, in the order in which
-// they began.
-func possibleChangesOf(history []Operation) map[string][]Operation {
-	changes := map[string][]Operation{}
-	for _, o := range history {
-		if o.Outcome == Refused || o.isAborted() || o.IsRead() {
-			continue
-		}
-		for i, p := range o.parts() {
-			if !p.IsRead() && !slices.ContainsFunc(o.parts()[:i], func(q Operation) bool { return q.Key == p.Key && !q.IsRead() }) {
-				changes[p.Key] = append(changes[p.Key], o)
-			}
-		}
-	}
-	for _, all := range changes {
-		slices.SortStableFunc(all, func(a, b Operation) int { return cmp.Compare(a.Begin, b.Begin) })
-	}
-	return changes
+// mayChange reports whether an operation may have changed a key.
+func (o Operation) mayChange(key string) bool {
+	return o.Outcome != Refused && !o.isAborted() &&
+		slices.ContainsFunc(o.parts(), func(p Operation) bool { return p.Key == key && !p.IsRead() })
 }
 
 // nearKeys tells the operations on watched keys around a transaction.

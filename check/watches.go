@@ -17,7 +17,7 @@ type Watched struct {
 // again between two looks.
 func Watches(history []Operation, watched []Watched) Verdict {
 	v := newVerdict(history)
-	changes := changesOf(history)
+	changes := changesOf(history, func(o Operation, key string) bool { return o.Outcome == Known && o.surelyChanges(key) })
 	for _, w := range watched {
 		for _, key := range w.Keys {
 			all := changes[key]
@@ -41,25 +41,23 @@ func Watches(history []Operation, watched []Watched) Verdict {
 	return v
 }
 
-// changesOf returns by key the operations that surely changed it, in the order in which they began.
-func changesOf(history []Operation) map[string][]Operation {
-	changes := map[string][]Operation{}
+// changesOf returns by key the operations that changed it, as changes says, in the order in which
+// they began.
+func changesOf(history []Operation, changes func(o Operation, key string) bool) map[string][]Operation {
+	of := map[string][]Operation{}
 	for _, o := range history {
-		if o.Outcome != Known {
-			continue
-		}
 		seen := map[string]bool{}
 		for _, p := range o.parts() {
-			if !seen[p.Key] && o.surelyChanges(p.Key) {
+			if !seen[p.Key] && changes(o, p.Key) {
 				seen[p.Key] = true
-				changes[p.Key] = append(changes[p.Key], o)
+				of[p.Key] = append(of[p.Key], o)
 			}
 		}
 	}
-	for _, all := range changes {
+	for _, all := range of {
 		slices.SortStableFunc(all, func(a, b Operation) int { return cmp.Compare(a.Begin, b.Begin) })
 	}
-	return changes
+	return of
 }
 
 // between tells the operations around a change of a watched key, and the transaction that
