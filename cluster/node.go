@@ -138,10 +138,11 @@ type peer struct {
 	heardTick uint64 // 0: never
 	wasAlive  bool
 	hello     hello
-	helloAt   flotilla.Millis // when hello came
-	rttMillis float64         // there and back, smoothed; 0 before it was measured
-	echoTick  uint64          // when a newer stamp of ours last came back; 0: never
-	loss      float64         // which share of its hellos does not come, smoothed (loss.go)
+	helloAt   flotilla.Millis                     // when hello came
+	rttMillis float64                             // there and back, smoothed; 0 before it was measured
+	echoTick  uint64                              // when a newer stamp of ours last came back; 0: never
+	loss      float64                             // which share of its hellos does not come straight, smoothed (loss.go)
+	counted   struct{ incarnation, stamp uint64 } // of the last hello in loss
 
 	// What follows is explained in relay.go.
 	straightTick uint64  // when something last came straight from it; 0: never

@@ -206,7 +206,7 @@ func (n *Node) checkRemoteReads() {
 			continue
 		}
 		wait := resendTicks * r.open
-		if p := n.peers[r.asked]; p.isDeaf || p.loss >= lossyShare || n.isUnheard(p) || !n.isInReach(p.id) {
+		if p := n.peers[r.asked]; p.isDeaf || n.loses(p, lossyShare) || !n.isInReach(p.id) {
 			wait = n.resendAfter(p.id, r.call.bytes)
 		}
 		if n.ticks-r.sentTick >= wait {

@@ -172,7 +172,6 @@ func (n *Node) receiveHello(p *peer, h *hello) {
 	if h.echo != p.hello.echo {
 		p.echoTick = n.ticks
 	}
-	n.countLoss(p, h)
 	p.hello, p.helloAt = *h, n.mono
 	if h.echo > 0 {
 		rtt := max(0, float64(n.mono)-float64(h.echo)-float64(h.held))

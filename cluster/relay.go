@@ -54,6 +54,7 @@ func (n *Node) heardStraight(p *peer, said *hello) {
 	life := p.hello.incarnation
 	if said != nil {
 		life = max(life, said.incarnation)
+		n.countLoss(p, said)
 	}
 	switch {
 	case life != p.straightLife:

@@ -328,7 +328,7 @@ func (n *Node) checkRoute(r *route) {
 // resendAfter returns how many ticks to wait for a node's answer before so many bytes are
 // sent again.
 func (n *Node) resendAfter(to flotilla.NodeID, bytes int) uint64 {
-	if p := n.peers[to]; p != nil && bytes <= soonBytes && n.isAlive(to) && (p.isDeaf || p.loss >= lossyShare || n.isUnheard(p)) {
+	if p := n.peers[to]; p != nil && bytes <= soonBytes && n.isAlive(to) && (p.isDeaf || n.loses(p, lossyShare)) {
 		return soonTicks
 	}
 	return resendTicks

@@ -113,7 +113,7 @@ func TestFlappingLinks(t *testing.T) {
 // TestLeadersLeaveLossyLinks: a node on whose links half of all is lost is a leader for ever
 // to those who hear it now and then, and should not be. Pauses are no loss, though more than a quarter is missed for a moment.
 func TestLeadersLeaveLossyLinks(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range uint64(100) {
 		l, n := ready(t)
 		l.run(20_000, "the node leads something", func() bool { return n.leads() > 0 })
 		chance := rand.New(rand.NewPCG(seed, 1))
@@ -132,11 +132,39 @@ func TestLeadersLeaveLossyLinks(t *testing.T) {
 		if n.leads() != led {
 			t.Errorf("seed %d: two short silences cost a leader", seed)
 		}
-		l.run(10_000, "the node leads nothing", func() bool { lose(50); return n.leads() == 0 })
+		l.run(10_000, "the node leads nothing, and knows why", func() bool { lose(50); return n.leads() == 0 && n.node.isLossy(n.id) })
 		for end := l.now + 5000; l.now < end; l.step() {
 			if lose(50); n.leads() > 0 {
 				t.Fatalf("seed %d: a leader came back", seed)
 			}
 		}
+	}
+}
+
+// TestLossIsOfTheStraightWay: of two hellos, one comes straight. Both come by way of another node, or
+// twice: the link is no better for that. Nor is one over which nothing comes any more.
+func TestLossIsOfTheStraightWay(t *testing.T) {
+	n := &Node{cfg: Config{Self: 1, ElectionTicks: 12, HeartbeatTicks: 2, TickMillis: 50}, directory: &Directory{}, peers: map[flotilla.NodeID]*peer{}}
+	p := &peer{id: 2}
+	n.peers[2], n.peerOrder = p, []*peer{p}
+	hear := func(isRelayed bool) {
+		n.receive(&Frame{from: 2, isRelayed: isRelayed, hello: &hello{incarnation: 1, stamp: n.ticks * 50}})
+	}
+	for range 1000 {
+		n.ticks += 2
+		if hear(true); n.ticks%4 == 0 {
+			hear(false)
+			hear(false)
+		}
+	}
+	if p.loss < .4 || p.loss > .6 || !n.loses(p, .4) || n.loses(p, .6) {
+		t.Errorf("every second hello does not come straight, and the share lost is %.2f", p.loss)
+	}
+	for range 10 {
+		n.ticks += 2
+		hear(true)
+	}
+	if !n.loses(p, 1) {
+		t.Error("nothing comes straight, and nothing is lost")
 	}
 }
