@@ -39,21 +39,52 @@ func (r *run) setConditions() error {
 	return nil
 }
 
-// setDisk makes a disk slow or full. A node whose disk is full may end, which is not its
-// fault: what it can not write down it must not go on without.
+// setDisk makes a disk slow or full.
 func (r *run) setDisk(node flotilla.NodeID, before, now scenario.Condition) {
 	r.fleet.disks.mounted[node].SetFaults(powercut.Faults{
 		LeastDelay: time.Duration(now.DiskDelay.Least) * time.Millisecond,
 		MostDelay:  time.Duration(now.DiskDelay.Most) * time.Millisecond,
 		IsFull:     now.IsFull,
 	})
-	deaths := r.fleet.state(node).Deaths
+	f, wasFull := r.full[node]
 	switch {
-	case now.IsFull && !before.IsFull:
-		r.fullSince[node] = deaths
-	case before.IsFull && !now.IsFull:
-		r.excused[node] += deaths - r.fullSince[node]
-		r.fullDeaths += deaths - r.fullSince[node]
+	case now.IsFull && !wasFull:
+		r.full[node] = full{deaths: r.fleet.state(node).Deaths}
+	case now.IsFull:
+		r.full[node] = full{deaths: f.deaths}
+	case before.IsFull && wasFull:
+		r.full[node] = full{deaths: f.deaths, roomAt: time.Now()}
+	}
+}
+
+// full is a disk that is full, or was a moment ago. Its node may end, which is not its fault: what
+// it can not write down it must not go on without.
+type full struct {
+	deaths int       // of the node before
+	roomAt time.Time // when there was room again; zero: there is none
+}
+
+// lastWords is for how long a node may still end of a write that its disk refused just before there
+// was room again: it says so in its log first, and its process ends.
+const lastWords = time.Second
+
+// lookAtFull ends the excuse of those whose disks have had room for long enough.
+func (r *run) lookAtFull() {
+	for node, f := range r.full {
+		if !f.roomAt.IsZero() && time.Since(f.roomAt) > lastWords {
+			r.hasRoom(node)
+		}
+	}
+}
+
+// hasRoom excuses the deaths of a node of a full disk. Those that come from now on have another reason.
+func (r *run) hasRoom(node flotilla.NodeID) {
+	if f, wasFull := r.full[node]; wasFull {
+		deaths := r.fleet.state(node).Deaths - f.deaths
+		r.excused[node] += deaths
+		r.fullDeaths += deaths
+		delete(r.full, node)
+		r.log("%v: over its full disk", node)
 	}
 }
 

@@ -143,7 +143,10 @@ func (r *run) disarm(nodes ...flotilla.NodeID) {
 // not excuse them once more.
 func (r *run) excuse(node flotilla.NodeID, deaths int) {
 	r.excused[node] += deaths
-	r.fullSince[node] += deaths
+	if f, isFull := r.full[node]; isFull {
+		f.deaths += deaths
+		r.full[node] = f
+	}
 }
 
 // forgive ends the wait for a node's moment. Only the end that this brought is excused, and those

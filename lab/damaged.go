@@ -47,8 +47,8 @@ func (r *run) toll(node flotilla.NodeID) toll {
 	all := r.fleet.state(node).Deaths
 	t := toll{deaths: all - r.excused[node]}
 	// Those that will be excused for another reason, once that is over:
-	if r.conditions[node].IsFull {
-		t.deaths -= all - r.fullSince[node]
+	if f, isFull := r.full[node]; isFull {
+		t.deaths -= all - f.deaths
 	} else if a, isArmed := r.armed[node]; isArmed && r.hadMoment(node, a) {
 		t.deaths--
 	}
@@ -93,6 +93,7 @@ func (r *run) pardon(node flotilla.NodeID, now toll) {
 // though the others would make up for it.
 func (r *run) judgeDamaged(result *Result) {
 	for _, node := range r.fleet.nodes() {
+		r.hasRoom(node)
 		t := r.toll(node)
 		r.pardon(node, t)
 		p, log := r.pardoned[node], filepath.Join(r.fleet.folder(node), "node.log")

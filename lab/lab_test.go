@@ -374,6 +374,37 @@ at 1500ms resume n2`))
 	}
 }
 
+// TestFullDiskIsNoExcuseForEver: a node may end while its disk is full, and of a write that was refused
+// just before there was room again. Not after that.
+func TestFullDiskIsNoExcuseForEver(t *testing.T) {
+	t.Parallel()
+	p := begin(t, labtest.Program(t), parse(t, `name full
+for 14s
+calm 15s
+load set 50% get 50%
+at 500ms fill disk of n2 for 4s`), "--power-cuts")
+	labtest.Eventually(t, 60*time.Second, "a full disk", func() bool {
+		if strings.Contains(p.Out.String(), powercut.ErrUnavailable.Error()) {
+			t.Skip(powercut.ErrUnavailable)
+		}
+		return strings.Contains(p.Out.String(), " s  fill disk of n2")
+	}, p.Out.String)
+	labtest.Eventually(t, 30*time.Second, "n2 to be aborted", func() bool {
+		state, answers := stateOf(t, p, 2)
+		process, err := os.FindProcess(state.PID)
+		return answers && err == nil && process.Signal(syscall.SIGQUIT) == nil
+	}, p.Out.String)
+	labtest.Eventually(t, 30*time.Second, "room for n2", func() bool { return strings.Contains(p.Out.String(), "n2: over its full disk") }, p.Out.String)
+	abort(t, p, 2)
+	<-p.Ended
+	out := p.Out.String()
+	for _, words := range []string{"BROKEN: 1 promise", "n2 ended 1 time by itself", "while their disks were full"} {
+		if !strings.Contains(out, words) {
+			t.Errorf("nothing says %q:\n%s", words, out)
+		}
+	}
+}
+
 // TestOnlyItsMomentIsForgiven: a node that waits for a moment, and ends in another way, has not had
 // it, and is to blame.
 func TestOnlyItsMomentIsForgiven(t *testing.T) {

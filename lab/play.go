@@ -31,8 +31,8 @@ type run struct {
 	arms       int                                    // how often a node was told of a moment
 	effects    effects                                // of the trouble
 	conditions map[flotilla.NodeID]scenario.Condition // of disks and clocks
-	fullSince  map[flotilla.NodeID]int                // deaths of nodes when their disks became full
-	fullDeaths int                                    // of nodes while their disks were full
+	full       map[flotilla.NodeID]full               // nodes whose disks are full, or were just now
+	fullDeaths int                                    // of nodes whose disks were full
 	damaged    map[flotilla.NodeID]*damaged           // nodes that may suffer from changed files
 	pardoned   map[flotilla.NodeID]toll               // what those did that got over it
 	looked     time.Time                              // when damaged nodes were looked at last
@@ -51,7 +51,7 @@ func newRun(l *Lab, f *fleet) *run {
 		roles:   &roles{fleet: f, holders: map[flotilla.GroupID]map[flotilla.NodeID]bool{}},
 		chance:  rand.New(rand.NewPCG(l.Seed, 0x62697473)),
 		damaged: map[flotilla.NodeID]*damaged{}, pardoned: map[flotilla.NodeID]toll{}, exposed: map[flotilla.NodeID]*exposed{}, excused: map[flotilla.NodeID]int{},
-		armed: map[flotilla.NodeID]armed{}, conditions: map[flotilla.NodeID]scenario.Condition{}, fullSince: map[flotilla.NodeID]int{},
+		armed: map[flotilla.NodeID]armed{}, conditions: map[flotilla.NodeID]scenario.Condition{}, full: map[flotilla.NodeID]full{},
 	}
 	// In liveness mode each client demands of its node that it goes on.
 	isLiveness := l.Plan.Mode == scenario.Liveness
@@ -133,6 +133,7 @@ func (r *run) wait(ctx context.Context, until flotilla.Millis) (isDue bool, err 
 		if found, err := r.crashed(); found || err != nil {
 			return false, err
 		}
+		r.lookAtFull()
 		r.lookAtDamaged()
 		left := time.Duration(until-r.now()) * time.Millisecond
 		if left <= 0 {
@@ -141,7 +142,7 @@ func (r *run) wait(ctx context.Context, until flotilla.Millis) (isDue bool, err 
 		if len(r.armed) > 0 {
 			left = min(left, armedLook)
 		}
-		if len(r.damaged) > 0 {
+		if len(r.damaged)+len(r.full) > 0 {
 			left = min(left, damagedLook)
 		}
 		progress := toldEvery - time.Since(r.told)
