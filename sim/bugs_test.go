@@ -224,6 +224,7 @@ func checkerOf(fault string) string {
 		{"can not start", "nodes start and go on"},
 		{"does not end", "lives end"},
 		{"floods", "nobody is flooded"},
+		{"recurring:", "recurring messages come, once"},
 		{"stops", "nodes start and go on"},
 	} {
 		if strings.Contains(first, c.says) || c.says == "panic" && strings.Contains(fault, c.says) {

@@ -28,7 +28,7 @@ func (c Counts) Missing(tier Tier, isOfQueues bool) (missing []string) {
 		"outcome unknown", "client gave up", "log cut", "restart within 30 ms", "restart in good order", "replica compared",
 		"leader asked to hand over", "read for another node", "frame passed on", "session moved to another node", "refused: " + string(flotilla.NoQuorum)}
 	if isOfQueues {
-		sometimes = append(sometimes, "message carried to another group", "dead message received", "message received again", "message sent again",
+		sometimes = append(sometimes, "message carried to another group", "message recurred", "dead message received", "message received again", "message sent again",
 			"repetition of a message recognized", "receive attempt repeated", "lease refused", "dead messages are moved", "message not taken: ServiceUnavailable")
 	} else {
 		sometimes = append(sometimes, "session expired", "WATCH noticed a change", "transaction", "refused for want of room",

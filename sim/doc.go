@@ -7,7 +7,7 @@
 // Core), play.go, power.go and pause.go (what a plan says is done), disk.go and rot.go (what a
 // crash leaves, and damage), load.go and transactions.go (what clients ask for), ask.go
 // (how it is asked and written down), client.go (coroutines that ask), queues.go, jobs.go,
-// worker.go and drain.go (queues, who uses them, and how they are judged), expiry.go (when
+// worker.go, recur.go and drain.go (queues, who uses them, and how they are judged), expiry.go (when
 // values may expire), lifetime.go (that they do), silence.go, whole.go, final.go and judge.go (what must be true), effects.go (what a plan brought about),
 // keep.go (what is kept of a life that failed).
 // testdata/bugs has mistakes that it must find.

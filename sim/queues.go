@@ -20,6 +20,8 @@ type queues struct {
 	recorder *check.QueueRecorder
 	carriers []*client
 	attempts int // of receives, numbered
+
+	recurring recurring
 }
 
 // simQueue is one of a run's queues.
@@ -118,6 +120,7 @@ func (w *world) createQueues() {
 				return c.queue.CreateQueue(context.Background(), queue.CreateQueue{QueueName: s.name, Attributes: s.pairs})
 			})
 		}
+		c.recur()
 	})
 	w.after(0, creator.resume)
 	if !w.await(w.now+createFor, func() bool { return creator.isEnded }) {
@@ -134,9 +137,10 @@ func (w *world) createQueues() {
 
 // The numbers of clients that are not the plan's.
 const (
-	creators = 10_000
-	carriers = 11_000
-	drainers = 12_000
+	creators  = 10_000
+	carriers  = 11_000
+	drainers  = 12_000
+	recurrers = 13_000
 )
 
 // insistOn asks for something until there is an answer. One that says no is a fault.

@@ -131,6 +131,7 @@ func (w *world) live() {
 		w.letExpire,
 		w.timeLives,
 		w.drain,
+		w.judgeRecurring,
 		func() { final = w.readAll() },
 		func() { w.judge(final) },
 		w.judgeQueues,
