@@ -275,17 +275,23 @@ func (c nodeConfig) checkSecurity() error {
 	return nil
 }
 
-// checkQueueURL returns the address without a slash at its end.
+// checkQueueURL returns the address as clients sign for it: in small letters, without a
+// slash at its end, and without the port that its scheme has anyhow. It has no path: that
+// of a queue's address is the account and the queue's name, and is signed, too.
 func checkQueueURL(text string) (string, error) {
 	if text == "" {
 		return "", nil
 	}
 	address, err := url.Parse(text)
-	if err != nil || address.Scheme != "http" && address.Scheme != "https" || address.Host == "" ||
-		address.RawQuery != "" || address.Fragment != "" || address.User != nil {
-		return "", fmt.Errorf("--queue-url=%s: write it as https://queue.example.com", text)
+	if err != nil || address.Scheme != "http" && address.Scheme != "https" || address.Hostname() == "" ||
+		address.Path != "" && address.Path != "/" || address.RawQuery != "" || address.Fragment != "" || address.User != nil {
+		return "", fmt.Errorf("--queue-url=%s: write it as https://queue.example.com, with a port if need be and without a path", text)
 	}
-	return strings.TrimSuffix(text, "/"), nil
+	host := strings.ToLower(address.Host)
+	if port := address.Port(); port == "" || address.Scheme == "http" && port == "80" || address.Scheme == "https" && port == "443" {
+		host = strings.TrimSuffix(host, ":"+port)
+	}
+	return address.Scheme + "://" + host, nil
 }
 
 // readPassword reads the first line of a file; no file means no password.

@@ -25,8 +25,8 @@ type Handler struct {
 	// Hosts are names of this machine by which it may be addressed unsigned, besides
 	// addresses, names without a dot and localhost.
 	Hosts []string
-	// BaseURL is what the addresses of queues begin with; empty means the name under
-	// which each client reached the door.
+	// BaseURL is what the addresses of queues begin with, as https://queue.example.com,
+	// without a path; empty means the name under which each client reached the door.
 	BaseURL string
 	// TrustForwarded believes the headers X-Forwarded-Proto, -Host and -Port. Set it only
 	// behind a proxy that sets or removes them.
