@@ -27,6 +27,7 @@ type Handler struct {
 	Hosts []string
 	// BaseURL is what the addresses of queues begin with, as https://queue.example.com,
 	// without a path; empty means the name under which each client reached the door.
+	// Signatures for its host are good, too.
 	BaseURL string
 	// TrustForwarded believes the headers X-Forwarded-Proto, -Host and -Port. Set it only
 	// behind a proxy that sets or removes them.
@@ -133,7 +134,7 @@ func (h *Handler) read(x *exchange, signed *signature) (a *action, in shape, rel
 		return nil, nil, release, err
 	}
 	if signed != nil && len(h.Credentials) > 0 {
-		if err := signed.verify(x.r, h.host(x.r), b.bytes, h.signingKey(signed)); err != nil {
+		if err := h.verify(signed, x.r, b.bytes); err != nil {
 			return nil, nil, release, err
 		}
 	}

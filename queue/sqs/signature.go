@@ -205,6 +205,18 @@ func (s *signature) deriveKey(secret string) []byte {
 	return key
 }
 
+// verify checks a signature for the host that the client addressed, or else, as a proxy may
+// have put its own word there, for the one of the addresses that clients are told.
+func (h *Handler) verify(s *signature, r *http.Request, body []byte) error {
+	key := h.signingKey(s)
+	err := s.verify(r, h.host(r), body, key)
+	if err != nil && h.BaseURL != "" {
+		_, host, _ := strings.Cut(h.base(r), "://")
+		err = s.verify(r, host, body, key)
+	}
+	return err
+}
+
 // maxSigningKeys is how many derived keys are kept: one for each access key, day and region.
 const maxSigningKeys = 256
 

@@ -176,3 +176,34 @@ func TestSignaturesHoldBehindATrustedProxy(t *testing.T) {
 		}
 	}
 }
+
+// TestSignaturesHoldForTheBaseURL: a proxy may put another host into a request than the one
+// that the client signed for, which is the one that it was told.
+func TestSignaturesHoldForTheBaseURL(t *testing.T) {
+	for _, test := range []struct {
+		name, base, signedFor, from string
+		want                        int
+	}{
+		{"the host that it was told", "https://q.example", "q.example", "10.0.0.1:9324", 200},
+		{"with a port", "https://q.example:8443/", "q.example:8443", "10.0.0.1:9324", 200},
+		{"the host that it reached", "https://q.example", "10.0.0.1:9324", "10.0.0.1:9324", 200},
+		{"the host that others reached", "https://q.example", "10.0.0.2:9324", "10.0.0.1:9324", 403},
+		{"another port", "https://q.example:8443", "q.example", "10.0.0.1:9324", 403},
+		{"none was told", "", "q.example", "10.0.0.1:9324", 403},
+	} {
+		h, _ := signedDoor()
+		h.BaseURL = test.base
+		const body = "Action=CreateQueue&QueueName=jobs"
+		r := httptest.NewRequest("POST", "http://"+test.signedFor+"/", strings.NewReader(body))
+		signRequest(r, body, testKey, testSecret, time.Now(), "host", "x-amz-date")
+		link := presign(t, "http://"+test.signedFor+"/?Action=ListQueues&X-Amz-Expires=60", time.Now())
+		for _, r := range []*http.Request{r, httptest.NewRequest("GET", link, nil)} {
+			r.Host = test.from
+			answer := httptest.NewRecorder()
+			h.ServeHTTP(answer, r)
+			if answer.Code != test.want || test.want != 200 && !strings.Contains(answer.Body.String(), "<Code>SignatureDoesNotMatch</Code>") {
+				t.Errorf("%s, %s: %d %s", test.name, r.Method, answer.Code, answer.Body)
+			}
+		}
+	}
+}
