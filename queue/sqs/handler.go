@@ -215,7 +215,7 @@ func (h *Handler) caller(x *exchange, signed *signature) Caller {
 	caller := Caller{AccessKey: "anonymous", Region: DefaultRegion, RequestID: x.id, Base: h.base(x.r)}
 	if signed != nil {
 		caller.AccessKey, caller.Region = signed.accessKey, signed.region
-	} else if region := regionOf(x.r.Header.Get("Authorization")); region != "" {
+	} else if region := regionOf(x.r); region != "" {
 		caller.Region = region
 	}
 	return caller

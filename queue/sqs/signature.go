@@ -46,10 +46,13 @@ func readSignature(r *http.Request) (*signature, error) {
 	return nil, nil
 }
 
-// regionOf returns the region in a signature's scope, of a header that nobody verifies;
-// "" if there is none.
-func regionOf(authorization string) string {
-	_, scope, _ := strings.Cut(authorization, "Credential=")
+// regionOf returns the region in the scope of a signature that nobody verifies, in the
+// header or in the URL; "" if there is none.
+func regionOf(r *http.Request) string {
+	_, scope, isInHeader := strings.Cut(r.Header.Get("Authorization"), "Credential=")
+	if !isInHeader && r.URL.RawQuery != "" {
+		scope = r.URL.Query().Get("X-Amz-Credential")
+	}
 	for range 2 { // access key, date
 		_, scope, _ = strings.Cut(scope, "/")
 	}

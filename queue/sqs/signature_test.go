@@ -207,3 +207,32 @@ func TestSignaturesHoldForTheBaseURL(t *testing.T) {
 		}
 	}
 }
+
+// TestRegionsAreThoseSignedFor: where nobody verifies a signature, its scope still says in
+// which region a client means to be.
+func TestRegionsAreThoseSignedFor(t *testing.T) {
+	const scope = "a/20261127/eu-west-1/sqs/aws4_request"
+	for _, test := range []struct{ name, query, header, want string }{
+		{name: "not signed", want: DefaultRegion},
+		{name: "header", header: "AWS4-HMAC-SHA256 Credential=" + scope + ", SignedHeaders=host, Signature=00", want: "eu-west-1"},
+		{name: "presigned", query: "&X-Amz-Credential=" + strings.ReplaceAll(scope, "/", "%2F"), want: "eu-west-1"},
+		{name: "presigned, not escaped", query: "&X-Amz-Credential=" + scope, want: "eu-west-1"},
+		{name: "both", query: "&X-Amz-Credential=" + scope, header: "AWS4-HMAC-SHA256 Credential=a/20261127/eu-west-2/sqs/aws4_request", want: "eu-west-2"},
+		{name: "basic authentication", query: "&X-Amz-Credential=" + scope, header: "Basic YTpi", want: "eu-west-1"},
+		{name: "no region", query: "&X-Amz-Credential=a/20261127", want: DefaultRegion},
+		{name: "no name of a region", query: "&X-Amz-Credential=a/20261127/eu:west/sqs/aws4_request", want: DefaultRegion},
+	} {
+		h := openDoor(newFake())
+		var text string
+		for _, action := range []string{"CreateQueue&QueueName=jobs", "GetQueueAttributes&QueueUrl=jobs&AttributeName=QueueArn"} {
+			r := httptest.NewRequest("GET", "/?Action="+action+test.query, nil)
+			r.Header.Set("Authorization", test.header)
+			answer := httptest.NewRecorder()
+			h.ServeHTTP(answer, r)
+			text = answer.Body.String()
+		}
+		if !strings.Contains(text, "<Value>arn:aws:sqs:"+test.want+":000000000000:jobs</Value>") {
+			t.Errorf("%s: %s", test.name, text)
+		}
+	}
+}
