@@ -14,6 +14,10 @@ const (
 	MaxAttributes = 10
 	// MaxTags is how many tags a queue may have.
 	MaxTags = 50
+	// MaxTagKeyChars is the longest key of a tag, in Unicode's characters.
+	MaxTagKeyChars = 128
+	// MaxTagValueChars is the longest value of a tag, in Unicode's characters.
+	MaxTagValueChars = 256
 	// MaxInFlight is how many messages of a standard queue may be leased.
 	MaxInFlight = 120000
 	// MaxInFlightFIFO is the same of a FIFO queue.
@@ -26,8 +30,7 @@ const (
 	MaxDelaySeconds = 900
 	// MaxScheduleDays is how far ahead a message may be scheduled.
 	MaxScheduleDays = 366
-	// MaxIDBytes is the longest message group id, deduplication id, receive attempt
-	// id, name of a tag.
+	// MaxIDBytes is the longest message group id, deduplication id, receive attempt id.
 	MaxIDBytes = 128
 	// MaxReceives is the largest maxReceiveCount of a redrive policy.
 	MaxReceives = 1000

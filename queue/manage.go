@@ -3,6 +3,7 @@ package queue
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"flotilla"
 )
@@ -204,8 +205,8 @@ func (e *entry) tagQueue(c *TagQueue) *Error {
 func (q *queue) setTags(tags []Pair) *Error {
 	all := slices.Clone(q.tags)
 	for _, tag := range tags {
-		if tag.Name == "" || len(tag.Name) > MaxIDBytes || len(tag.Value) > 2*MaxIDBytes {
-			return invalid("Tag keys must be between 1 and 128 characters in length, and values up to 256.")
+		if err := CheckTag(tag.Name, tag.Value); err != nil {
+			return err
 		}
 		i, found := slices.BinarySearchFunc(all, tag.Name, func(p Pair, name string) int { return strings.Compare(p.Name, name) })
 		if found {
@@ -218,6 +219,20 @@ func (q *queue) setTags(tags []Pair) *Error {
 		return invalid("Too many tags added for queue " + q.queueRecord.name + ".")
 	}
 	q.tags = all
+	return nil
+}
+
+// reservedTagPrefix is what keys and values of tags begin with that nobody but AWS may set.
+const reservedTagPrefix = "aws:"
+
+// CheckTag says what is wrong with a tag by itself.
+func CheckTag(key, value string) *Error {
+	if key == "" || utf8.RuneCountInString(key) > MaxTagKeyChars || utf8.RuneCountInString(value) > MaxTagValueChars {
+		return invalid("Tag keys must be between 1 and 128 characters in length, and values up to 256.")
+	}
+	if strings.HasPrefix(key, reservedTagPrefix) || strings.HasPrefix(value, reservedTagPrefix) {
+		return invalid("Tag keys and values must not begin with the reserved prefix " + reservedTagPrefix)
+	}
 	return nil
 }
 

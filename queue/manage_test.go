@@ -108,10 +108,19 @@ func TestTagsAreKept(t *testing.T) {
 	if _, code := do[Done](l, &TagQueue{QueueName: "q", Tags: many}); code != CodeInvalidParameterValue || len(l.about("q").Tags) != 1 {
 		t.Errorf("51 tags: %q, and the queue has %d", code, len(l.about("q").Tags))
 	}
-	for _, tag := range []Pair{{"", "v"}, {strings.Repeat("k", MaxIDBytes+1), "v"}, {"k", strings.Repeat("v", 257)}} {
-		if _, code := do[Done](l, &TagQueue{QueueName: "q", Tags: []Pair{tag}}); code != CodeInvalidParameterValue {
-			t.Errorf("tag %.20q: %q", tag, code)
+	longest := Pair{strings.Repeat("é", 128), strings.Repeat("日", 256)} // in characters, not in bytes
+	if _, code := do[Done](l, &TagQueue{QueueName: "q", Tags: []Pair{longest}}); code != "" || !slices.Contains(l.about("q").Tags, longest) {
+		t.Errorf("the longest tag: %q", code)
+	}
+	for _, tag := range []Pair{{"", "v"}, {longest.Name + "k", "v"}, {"k", longest.Value + "v"}, {"aws:k", "v"}, {"k", "aws:v"}} {
+		for name, command := range map[string]Command{"q": &TagQueue{QueueName: "q", Tags: []Pair{tag}}, "new": &CreateQueue{QueueName: "new", Tags: []Pair{tag}, Secret: make([]byte, 32)}} {
+			if _, code := do[Done](l, command); code != CodeInvalidParameterValue {
+				t.Errorf("%s, tag %.20q: %q", name, tag, code)
+			}
 		}
+	}
+	if _, code := do[Done](l, &TagQueue{QueueName: "q", Tags: []Pair{{"AWS:k", "a aws:v"}}}); code != "" {
+		t.Errorf("a tag that only looks like a reserved one: %q", code)
 	}
 }
 

@@ -26,6 +26,7 @@ type refusal struct {
 const (
 	missingText = "The request must contain the parameter "
 	longID      = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" // 81
+	longTag     = longID + "日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日日"                         // 129
 
 	eightActions = "&ActionName.1=*&ActionName.2=*&ActionName.3=*&ActionName.4=*&ActionName.5=*&ActionName.6=*&ActionName.7=*&ActionName.8=*"
 )
@@ -88,6 +89,14 @@ var refusals = []refusal{
 	{"ChangeMessageVisibilityBatch", `{"QueueUrl":"q","Entries":[]}`, "QueueUrl=q", 400, "EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest",
 		"There should be at least one ChangeMessageVisibilityBatchRequestEntry in the request."},
 	{"TagQueue", `{"QueueUrl":"q","Tags":{"":"x"}}`, "QueueUrl=q&Tag.1.Key=&Tag.1.Value=x", 400, "InvalidParameterValueException", "InvalidParameterValue", "Tag keys must be"},
+	{"TagQueue", `{"QueueUrl":"q","Tags":{"` + longTag + `":"x"}}`, "QueueUrl=q&Tag.1.Key=" + longTag + "&Tag.1.Value=x", 400,
+		"InvalidParameterValueException", "InvalidParameterValue", "Tag keys must be"},
+	{"CreateQueue", `{"QueueName":"a","tags":{"k":"` + longTag + longTag + `"}}`, "QueueName=a&Tag.1.Key=k&Tag.1.Value=" + longTag + longTag, 400,
+		"InvalidParameterValueException", "InvalidParameterValue", "Tag keys must be"},
+	{"TagQueue", `{"QueueUrl":"q","Tags":{"aws:k":"x"}}`, "QueueUrl=q&Tag.1.Key=aws:k&Tag.1.Value=x", 400,
+		"InvalidParameterValueException", "InvalidParameterValue", "Tag keys and values must not begin with the reserved prefix aws:"},
+	{"CreateQueue", `{"QueueName":"a","tags":{"k":"aws:x"}}`, "QueueName=a&Tag.1.Key=k&Tag.1.Value=aws:x", 400,
+		"InvalidParameterValueException", "InvalidParameterValue", "Tag keys and values must not begin with the reserved prefix aws:"},
 	{"AddPermission", `{"QueueUrl":"q","Label":"l","AWSAccountIds":["111122223333"],"Actions":["Fly"]}`, "QueueUrl=q&Label=l&AWSAccountId.1=111122223333&ActionName.1=Fly", 400,
 		"InvalidParameterValueException", "InvalidParameterValue", "Value SQS:Fly for parameter ActionName is invalid."},
 	{"AddPermission", `{"QueueUrl":"q","Label":"l l","AWSAccountIds":["111122223333"],"Actions":["*"]}`, "QueueUrl=q&Label=l+l&AWSAccountId.1=111122223333&ActionName.1=*", 400,

@@ -398,9 +398,10 @@ func (g *goClient) queues() {
 		g.t.Error(names)
 	}
 	url := must[*sdk.GetQueueUrlOutput](g.t)(g.nodes[1].GetQueueUrl(g.ctx, &sdk.GetQueueUrlInput{QueueName: aws.String("jobs")})).QueueUrl
-	must[*sdk.TagQueueOutput](g.t)(g.node().TagQueue(g.ctx, &sdk.TagQueueInput{QueueUrl: url, Tags: map[string]string{"a": "b"}}))
+	key, value := strings.Repeat("é", 128), strings.Repeat("日", 256) // as long as may be, in characters
+	must[*sdk.TagQueueOutput](g.t)(g.node().TagQueue(g.ctx, &sdk.TagQueueInput{QueueUrl: url, Tags: map[string]string{key: value}}))
 	must[*sdk.UntagQueueOutput](g.t)(g.node().UntagQueue(g.ctx, &sdk.UntagQueueInput{QueueUrl: url, TagKeys: []string{"of"}}))
-	if tags := must[*sdk.ListQueueTagsOutput](g.t)(g.node().ListQueueTags(g.ctx, &sdk.ListQueueTagsInput{QueueUrl: url})).Tags; len(tags) != 1 || tags["a"] != "b" {
+	if tags := must[*sdk.ListQueueTagsOutput](g.t)(g.node().ListQueueTags(g.ctx, &sdk.ListQueueTagsInput{QueueUrl: url})).Tags; len(tags) != 1 || tags[key] != value {
 		g.t.Error(tags)
 	}
 	must[*sdk.AddPermissionOutput](g.t)(g.node().AddPermission(g.ctx, &sdk.AddPermissionInput{QueueUrl: url, Label: aws.String("l"),

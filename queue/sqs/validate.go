@@ -118,9 +118,9 @@ func checkTags(tags map[string]string) error {
 	if len(tags) > maxTags {
 		return Errorf(InvalidParameterValue, "Too many tags added for queue: at most %d.", maxTags)
 	}
-	for key, value := range tags {
-		if key == "" || len(key) > 128*4 || len(value) > 256*4 {
-			return Errorf(InvalidParameterValue, "Tag keys must be between 1 and 128 characters in length, and values at most 256.")
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		if err := queue.CheckTag(key, tags[key]); err != nil {
+			return ofMachine(err)
 		}
 	}
 	return nil
