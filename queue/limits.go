@@ -20,8 +20,9 @@ const (
 	MaxTagValueChars = 256
 	// MaxInFlight is how many messages of a standard queue may be leased.
 	MaxInFlight = 120000
-	// MaxInFlightFIFO is the same of a FIFO queue.
-	MaxInFlightFIFO = 20000
+	// MaxInFlightFIFO is the same of a FIFO queue, which then gives out nothing, without
+	// an error.
+	MaxInFlightFIFO = 120000
 	// MaxVisibilitySeconds is the longest lease, with all its extensions.
 	MaxVisibilitySeconds = 43200
 	// MaxRetryDelaySeconds is how long a message that is given back may be made to wait.

@@ -552,17 +552,38 @@ func TestRatesOutliveAPurge(t *testing.T) {
 
 func TestTooManyInFlightIsOverLimit(t *testing.T) {
 	l := newLab()
-	l.create(t, "q.fifo", "FifoQueue", "true")
-	l.send("q.fifo", "x", inGroup("g", "1"))
+	l.create(t, "q")
+	l.send("q", "x")
 	e := newEntry(l.state, &flotilla.Tx{State: l.state}, l.time)
-	q := e.queue("q.fifo")
-	q.changed().Leased = MaxInFlightFIFO
+	q := e.queue("q")
+	q.changed().Leased = MaxInFlight
 	if _, err := e.room(q, 1); err == nil || err.Code != CodeOverLimit {
-		t.Errorf("with 20000 leased: %v", err)
+		t.Errorf("with 120000 leased: %v", err)
 	}
-	q.changed().Leased = MaxInFlightFIFO - 1
+	q.changed().Leased = MaxInFlight - 1
 	if room, err := e.room(q, 10); room != 1 || err != nil {
 		t.Errorf("with one less: %d, %v", room, err)
+	}
+}
+
+// TestTooManyInFlightOfAFIFOQueueIsNoError: a receive is given nothing, and who waits is told
+// when there is room.
+func TestTooManyInFlightOfAFIFOQueueIsNoError(t *testing.T) {
+	for _, attribute := range []Pair{{"MaxInFlight", "0"}, {"MaxInFlight", "120000"}} {
+		l := newLab()
+		l.create(t, "q.fifo", "FifoQueue", "true", attribute.Name, attribute.Value)
+		l.send("q.fifo", "x", inGroup("g", "1"))
+		e := newEntry(l.state, &flotilla.Tx{State: l.state}, l.time)
+		q := e.queue("q.fifo")
+		for leased, want := range map[uint64]uint64{120000: 0, 119999: 1, 119990: 10, 20000: 10} {
+			q.isCapped, q.changed().Leased = false, leased
+			if room, err := e.room(q, 10); room != want || err != nil || q.isCapped != (want < 10) {
+				t.Errorf("%s, %d leased: %d, %v, tells when there is more: %v", attribute.Value, leased, room, err, q.isCapped)
+			}
+			if isAtCap := q.isAtCap(); isAtCap != (want == 0) {
+				t.Errorf("%s, %d leased: a lease may begin again: %v", attribute.Value, leased, !isAtCap)
+			}
+		}
 	}
 }
 

@@ -163,8 +163,17 @@ func (q *queue) share(value uint64) uint64 {
 	return (value + q.count - 1 - q.index) / q.count
 }
 
-func (q *queue) mostInFlight() uint64 { return q.share(uint64(q.settings.values[inFlightCap])) }
-func (q *queue) rateLimit() uint64    { return q.share(uint64(q.settings.values[rateLimit])) }
+// mostInFlight returns how many messages may be leased until a receive is given none,
+// without an error; 0: no such number.
+func (q *queue) mostInFlight() uint64 {
+	most := q.share(uint64(q.settings.values[inFlightCap]))
+	if most == 0 && q.settings.isFIFO() {
+		return MaxInFlightFIFO
+	}
+	return most
+}
+
+func (q *queue) rateLimit() uint64 { return q.share(uint64(q.settings.values[rateLimit])) }
 
 // whole returns the queue of a name, which may be a partition. A spread queue is
 // answered with its route.

@@ -54,15 +54,13 @@ func badVisibility(seconds int64) *Error {
 
 // room returns how many messages a receive may be given, of those that it asks for.
 func (e *entry) room(q *queue, asked uint64) (uint64, *Error) {
-	limit := uint64(MaxInFlight)
-	if q.settings.isFIFO() {
-		limit = MaxInFlightFIFO
-	}
 	leased := q.counters.Leased
-	if leased >= limit && q.counters.Ready > 0 {
-		return 0, &Error{Code: CodeOverLimit, Message: "Too many messages in flight: " + strconv.FormatUint(limit, 10) + "."}
+	if !q.settings.isFIFO() {
+		if leased >= MaxInFlight && q.counters.Ready > 0 {
+			return 0, &Error{Code: CodeOverLimit, Message: "Too many messages in flight: " + strconv.FormatUint(MaxInFlight, 10) + "."}
+		}
+		asked = min(asked, MaxInFlight-min(MaxInFlight, leased))
 	}
-	asked = min(asked, limit-min(limit, leased))
 	if most := q.mostInFlight(); most > 0 && leased+asked > most {
 		asked = most - min(most, leased)
 		if !q.isCapped {
