@@ -10,11 +10,11 @@ import (
 
 // This file is a shell: it waits for messages.
 
-// pollMillis is how often one who waits looks without having been told: events come
-// at most once, and only to nodes that hold a copy of the queue's group.
+// How often one who waits looks without having been told: events come at most once, and
+// only to nodes that hold a copy of the queue's group.
 const (
-	pollMillis    = 5000
-	pollElsewhere = 500
+	pollEvery     = 5 * time.Second
+	pollElsewhere = 500 * time.Millisecond
 )
 
 // waiter is one who waits for a message of a queue. It is woken once.
@@ -61,9 +61,9 @@ func (c *Client) ReceiveMessage(ctx context.Context, command ReceiveMessage, wai
 			waiting()
 		}
 		elsewhere := c.elsewhere(name)
-		pause := pollMillis * time.Millisecond
+		pause := pollEvery
 		if elsewhere != nil {
-			pause = pollElsewhere * time.Millisecond
+			pause = pollElsewhere
 		}
 		wasWoken, isOver := c.sleep(ctx, name, w, min(left, pause))
 		switch now := time.Now(); {
@@ -71,7 +71,7 @@ func (c *Client) ReceiveMessage(ctx context.Context, command ReceiveMessage, wai
 			return Received{}, nil
 		case wasWoken:
 			where = look{first: w.partition}
-		case now.Sub(lastFull) < pollMillis*time.Millisecond && now.Before(begin.Add(wait)):
+		case now.Sub(lastFull) < pollEvery && now.Before(begin.Add(wait)):
 			where = look{first: -1, only: elsewhere, isGentle: true}
 		default:
 			where, lastFull = look{first: -1, isGentle: true}, now
