@@ -35,7 +35,7 @@ func (c Counts) Missing(tier Tier, isOfQueues bool) (missing []string) {
 			"read at level linearizable", "read at level session", "read at level bounded", "read at level eventual",
 			"pipeline", "WATCH held", "value that may expire", "refused: "+string(flotilla.TooStale))
 	}
-	sometimes = append(sometimes, effectsOfTrouble(tier)...)
+	sometimes = append(sometimes, effectsOfTrouble()...)
 	executor := Executor(tier)
 	for _, b := range scenario.Moments() {
 		if executor.CanDo(scenario.Step{Verb: scenario.Crash, Boundary: b}) == nil {

@@ -262,6 +262,25 @@ func (d *pebbleDrive) freeze(loss scenario.Loss) {
 		d.hasLost = true
 	}
 	d.frozen = d.fs.CrashClone(config)
+	if d.hasLost && isShorter(d.frozen, d.fs, driveDir) {
+		d.w.count(writesLost)
+	}
+}
+
+// isShorter reports whether a folder lacks something that another one has.
+func isShorter(folder, other vfs.FS, name string) bool {
+	all, err := other.List(name)
+	for _, child := range all {
+		child = other.PathJoin(name, child)
+		was, wasThere := other.Stat(child)
+		is, isThere := folder.Stat(child)
+		switch {
+		case wasThere != nil:
+		case isThere != nil, !was.IsDir() && is.Size() < was.Size(), was.IsDir() && isShorter(folder, other, child):
+			return true
+		}
+	}
+	return err != nil
 }
 
 func (d *pebbleDrive) crash(loss scenario.Loss) {

@@ -111,14 +111,9 @@ const (
 	clockDrifting  = "clock read while it drifts"
 )
 
-// effectsOfTrouble are those that must happen sometimes. What a cut takes of Pebble's files is not
-// counted: its file system does not tell.
-func effectsOfTrouble(tier Tier) []string {
-	all := []string{frameCut, frameLost, frameLate, frameDoubled, frameOvertaken, frameHeldUp, turnHeldUp, writeSlowed, clockAhead, clockBehind, clockDrifting}
-	if tier == Memory {
-		all = append(all, writesLost)
-	}
-	return all
+// effectsOfTrouble are those that must happen sometimes.
+func effectsOfTrouble() []string {
+	return []string{frameCut, frameLost, frameLate, frameDoubled, frameOvertaken, frameHeldUp, turnHeldUp, writeSlowed, writesLost, clockAhead, clockBehind, clockDrifting}
 }
 
 // leads is how many groups the node leads.

@@ -32,17 +32,19 @@ func TestEffectsAreOfTheirTrouble(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := Run(Options{Plan: plan})
-		if !r.OK() {
-			t.Errorf("%s: %v", c.steps, r.Faults)
-		}
-		brings := map[string]bool{}
-		for _, what := range c.brings {
-			brings[what] = true
-		}
-		for _, what := range effectsOfTrouble(Memory) {
-			if came := r.Counts[what]; came > 0 != brings[what] {
-				t.Errorf("%s: %s: %d", c.steps, what, came)
+		for _, tier := range tiers() {
+			r := Run(Options{Plan: plan, Disk: tier})
+			if !r.OK() {
+				t.Errorf("%s: %s: %v", tier, c.steps, r.Faults)
+			}
+			brings := map[string]bool{}
+			for _, what := range c.brings {
+				brings[what] = true
+			}
+			for _, what := range effectsOfTrouble() {
+				if came := r.Counts[what]; came > 0 != brings[what] {
+					t.Errorf("%s: %s: %s: %d", tier, c.steps, what, came)
+				}
 			}
 		}
 	}
