@@ -41,9 +41,28 @@ func (o *labOptions) drawn(d lab.Draw) labPlan {
 	return labPlan{lab.RandomPlan(d.Seed, d.Length, o.powerCuts), d.Seed, fmt.Sprintf("flotilla lab random --seed %d --minutes %s", d.Seed, minutes) + o.again()}
 }
 
+// check says what is wrong with the flags, before anything is played.
+func (o *labOptions) check() error {
+	if err := (supervisor.Want{PortOffset: o.portOffset}).Check(); err != nil {
+		return err
+	}
+	_, err := os.Stat(o.dir)
+	isNew := errors.Is(err, fs.ErrNotExist)
+	if err := os.MkdirAll(o.dir, 0o755); err != nil {
+		return fmt.Errorf("--dir=%s: no folder for the fleet: %w", o.dir, err)
+	}
+	if isNew {
+		return os.Remove(o.dir)
+	}
+	return nil
+}
+
 // labRun does some work with the lab. The first Ctrl-C ends its first context, and the
 // second one its second.
-func (a *app) labRun(ctx context.Context, work func(s *screen, soft, hard context.Context) error) error {
+func (a *app) labRun(ctx context.Context, o *labOptions, work func(s *screen, soft, hard context.Context) error) error {
+	if err := o.check(); err != nil {
+		return usageError{err}
+	}
 	s := newScreen(a.out)
 	return untilSignal(ctx, s, "healing and stopping; Ctrl-C again kills the nodes", func(soft, hard context.Context) error {
 		return work(s, soft, hard)
@@ -52,7 +71,7 @@ func (a *app) labRun(ctx context.Context, work func(s *screen, soft, hard contex
 
 // labOne plays one plan.
 func (a *app) labOne(ctx context.Context, p labPlan, o labOptions) error {
-	return a.labRun(ctx, func(s *screen, soft, hard context.Context) error {
+	return a.labRun(ctx, &o, func(s *screen, soft, hard context.Context) error {
 		_, err := o.play(s, soft, hard, p)
 		return err
 	})

@@ -39,7 +39,7 @@ func (a *app) labRandom(ctx context.Context, o labOptions) error {
 	if len(draws) == 1 {
 		return a.labOne(ctx, o.drawn(draws[0]), o)
 	}
-	return a.labRun(ctx, func(s *screen, soft, hard context.Context) error {
+	return a.labRun(ctx, &o, func(s *screen, soft, hard context.Context) error {
 		return o.series(s, soft, hard).random(soft, draws, o.drawn)
 	})
 }
@@ -93,7 +93,7 @@ func (r *labSeries) random(ctx context.Context, draws []lab.Draw, draw func(lab.
 
 // labAll plays all plans that come with the program.
 func (a *app) labAll(ctx context.Context, o labOptions) error {
-	return a.labRun(ctx, func(s *screen, soft, hard context.Context) error {
+	return a.labRun(ctx, &o, func(s *screen, soft, hard context.Context) error {
 		return o.series(s, soft, hard).all(soft, o)
 	})
 }

@@ -118,7 +118,7 @@ func (a *app) simPlay(o sim.Options, limit time.Duration, dir, again string) err
 		s.line("KEPT: every promise that was tested\n" + tested)
 		return nil
 	}
-	s.line(fmt.Sprintf("BROKEN: %d promises", len(r.Faults)))
+	s.line("BROKEN: " + counted(len(r.Faults), "promise"))
 	for _, fault := range r.Faults {
 		s.line("- " + strings.ReplaceAll(fault, "\n", "\n  "))
 	}
