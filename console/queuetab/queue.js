@@ -11,10 +11,9 @@ const rows = (id) => $(id).tBodies[0];
 
 /** Asks the queue's native API. An error has the machine's own words. */
 async function api(method, path, body) {
-  const response = await reach('/queue/api/v1/queues' + path, {method, headers: body ? {'Content-Type': 'application/json'} : {}, body: body && JSON.stringify(body)});
-  const text = await response.text();
-  if (response.ok) return text && JSON.parse(text);
-  let problem = {message: text.trim() || response.statusText};
+  const {ok, text} = await reach('/queue/api/v1/queues' + path, {method, headers: body ? {'Content-Type': 'application/json'} : {}, body: body && JSON.stringify(body)});
+  if (ok) return text && JSON.parse(text);
+  let problem = {message: text.trim()};
   try { problem = JSON.parse(text).error; } catch { /* it is plain text */ }
   throw failure(problem);
 }

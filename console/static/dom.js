@@ -69,27 +69,33 @@ export function perFrame(draw) {
 }
 
 /** Sends JSON, and returns what was answered; an error has what the node said. */
-export async function post(path, body) {
-  return answer(await reach(path, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)}));
+export async function post(path, body, patience = PATIENCE_MS) {
+  return answer(await reach(path, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)}, patience));
 }
 
 export async function get(path) { return answer(await reach(path)); }
 
-/** As fetch, but says in words that there was no answer. Such an error has no status. */
-export async function reach(path, options = {}) {
+/** How long an answer may take, in milliseconds: a node gives up sooner what most of its pages ask for. */
+const PATIENCE_MS = 10000;
+
+/**
+ * As fetch, but in time, and says in words that there was no answer. Such an error has no status.
+ * @returns {Promise<{ok: boolean, status: number, text: string}>}
+ */
+export async function reach(path, options = {}, patience = PATIENCE_MS) {
   try {
-    return await fetch(path, options);
-  } catch {
-    const isRead = (options.method ?? 'GET') === 'GET';
-    throw new Error('the node that this page came from does not answer' + (isRead ? '' : ': whether it did what was asked is not known'));
+    const response = await fetch(path, {...options, signal: AbortSignal.timeout(patience)});
+    return {ok: response.ok, status: response.status, text: await response.text() || (response.ok ? '' : response.statusText)};
+  } catch (error) {
+    const isRead = (options.method ?? 'GET') === 'GET', isLate = error.name === 'TimeoutError', unknown = 'whether it did what was asked is not known';
+    if (isLate) throw new Error(`${document.body.dataset.self} did not answer within ${patience / 1000} s: ${isRead ? '' : unknown + '. '}It may be busy or paused; or too many pages of it are open in this browser: close some, and try again`);
+    throw new Error('the node that this page came from does not answer' + (isRead ? '' : ': ' + unknown));
   }
 }
 
-async function answer(response) {
-  if (response.ok) return response.json();
-  const error = new Error((await response.text()).trim() || response.statusText);
-  error.status = response.status;
-  throw error;
+function answer({ok, status, text}) {
+  if (ok) return JSON.parse(text);
+  throw Object.assign(new Error(text.trim()), {status});
 }
 
 /**

@@ -2,8 +2,8 @@
 import {$, el, get, latest, post, refill, tell} from './dom.js';
 import {name, onChange, own, world} from './stream.js';
 
-/** How long what was seen is asked for, in milliseconds, and how often. */
-const WATCH_MS = 20000, EVERY_MS = 700;
+/** How long what was seen is asked for, in milliseconds, and how often; how long a fault may take: nodes are stopped and started. */
+const WATCH_MS = 20000, EVERY_MS = 700, DONE_MS = 35000;
 
 let watching = 0, touched = false;
 
@@ -70,7 +70,7 @@ async function carryOut(a, before = {lines: []}) {
   clearInterval(watching); // what is seen of an earlier fault is not said over what becomes of this one
   watching = 0;
   try {
-    const done = await post('/api/fault', a);
+    const done = await post('/api/fault', a, DONE_MS);
     const all = {since: before.since ?? done.since, lines: [...before.lines, ...(done.lines ?? []), done.error].filter(Boolean)};
     say(all.lines, []);
     watch(all);

@@ -27,6 +27,8 @@ export const world = {
   heard: 0,
   /** The node was not heard for a while: what is drawn may no longer be so. */
   isStale: false,
+  /** Since when it is listened to, as performance.now(): before, the page was not there, or hidden. */
+  since: 0,
 };
 
 /** How long nothing may be heard, in milliseconds: a node says each second that it is there. */
@@ -61,18 +63,31 @@ export function keep(notes, oldest) {
   return notes.reverse().filter((n) => n.stamp >= oldest && (WRITES.has(n.kind) ? steps-- : events--) > 0).reverse();
 }
 
-let source, isAnew = true;
+let source, isAnew = true, again = 0;
 let heardAt = 0; // as performance.now()
 
 function tell() {
   for (const f of listeners) f();
 }
 
-/** Listens, and goes on listening. */
+/**
+ * Listens, and goes on listening, but while nobody looks: a browser has six connections to a node, for all of its
+ * pages, and one that is hidden needs none. Seen again, it is told all that it missed.
+ */
 export function connect() {
-  heardAt = performance.now();
+  turn();
+  document.addEventListener('visibilitychange', turn);
+  setInterval(() => { if (!document.hidden && !world.isStale && performance.now() - heardAt > SILENT_MS) lose(); }, LOOK_MS);
+}
+
+/** Listens if somebody looks. */
+function turn() {
+  source?.close();
+  clearTimeout(again);
+  if (document.hidden) return;
+  heardAt = world.since = performance.now();
+  isAnew = true;
   listen();
-  setInterval(() => { if (!world.isStale && performance.now() - heardAt > SILENT_MS) lose(); }, LOOK_MS);
 }
 
 /** The node was heard: all is as ever. */
@@ -120,7 +135,7 @@ function listen() {
   source = new EventSource('/api/stream');
   source.onerror = () => {
     isAnew = true;
-    if (source.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
+    if (source.readyState === EventSource.CLOSED) again = setTimeout(listen, 3000);
   };
   source.addEventListener('picture', (e) => { world.picture = JSON.parse(e.data); });
   source.addEventListener('notes', (e) => {

@@ -185,10 +185,10 @@ function isWhole(write, call) {
 }
 
 function lookFollowed() {
-  if (!followed) return;
+  if (!followed || document.hidden) return; // while it is hidden, the page is told nothing
   const {call, since} = followed;
   const write = assemble(notesOf(call.group, call.index, 0, call.call), call) ?? (call.error ? {steps: []} : null);
-  const waited = performance.now() - since > WAIT_MS;
+  const waited = performance.now() - Math.max(since, world.since) > WAIT_MS;
   if (!write || !isWhole(write, call) && !waited) return;
   followed = null;
   tellVerdict(call, write);
