@@ -47,3 +47,18 @@ func TestClusterTabAndLoad(t *testing.T) {
 	b.until("there are samples", `Boolean(document.querySelector('#charts polyline')?.getAttribute('points'))`)
 	b.shoot("cluster")
 }
+
+// TestStatesOfNodes: who is killed, who is cut off, and who is merely left alone by these two are told apart, and
+// called alike by the picture's page and the tab.
+func TestStatesOfNodes(t *testing.T) {
+	chromium(t)
+	f := labtest.StartFleet(t, 3)
+	b := open(t)
+	f.Fault(supervisor.Isolate, 1)
+	f.Fault(supervisor.Kill, 2)
+	b.visit(address(t, f, 3), 1280)
+	b.until("the headline tells them apart", `document.getElementById('say').textContent.startsWith('n1 is cut off, n2 is down, n3 is alone;')`)
+	b.until("the picture does", `document.getElementById('picture').getAttribute('aria-label') === 'Group 1: n1 runs, but is cut off; n2 killed; n3 runs, but is alone'`)
+	b.visit(address(t, f, 3)+"cluster", 1280)
+	b.until("the tab calls them the same", `[...document.querySelectorAll('#nodes tbody tr')].map((r) => r.cells[1].textContent).join('; ') === 'runs, but is cut off; ✕ killed; runs, but is alone'`)
+}

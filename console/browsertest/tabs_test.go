@@ -2,6 +2,8 @@ package browsertest
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"testing"
 
 	"flotilla/lab/labtest"
@@ -45,4 +47,38 @@ func TestSevenTabsOfOneNode(t *testing.T) {
 	b.js(`AbortSignal.timeout = () => AbortSignal.abort(new DOMException('', 'TimeoutError'))`)
 	b.js(`document.getElementById('follow').requestSubmit()`)
 	b.until("of an answer that does not come it is said what to do", `/^n1 did not answer within 10 s: .* is not known\. .*too many pages of it are open in this browser/.test(document.getElementById('verdict').textContent)`)
+}
+
+// TestAPageThatIsRefusedSaysWhy: a node tells so many pages what happens, and one more why not it; that one offers
+// other nodes' pages, and is live once there is room.
+func TestAPageThatIsRefusedSaysWhy(t *testing.T) {
+	chromium(t)
+	f := labtest.StartFleet(t, 3)
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	url := address(t, f, 3)
+	for {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"api/stream", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if response.StatusCode == http.StatusServiceUnavailable {
+			break
+		}
+	}
+	b := open(t)
+	b.visit(url, 1280)
+	b.until("it is said why the page is empty", `/^n3 answers, but shows this page nothing, and nothing is known here: too many pages are open on this node/.test(document.getElementById('say').textContent)`)
+	for _, where := range []string{"say", "link"} {
+		b.until("another node's page is offered", fmt.Sprintf(`document.querySelector('#%s a[href="%s"]') !== null`, where, address(t, f, 1)))
+	}
+	b.shoot("refused")
+	leave()
+	b.until("there is room", `document.getElementById('link').textContent === 'live' && document.getElementById('say').textContent.startsWith('All ')`)
+	b.forgive("503")
 }

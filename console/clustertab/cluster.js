@@ -1,7 +1,8 @@
 // The cluster's tab: nodes, charts of the last hour, copies, and settings.
 import {chart} from '/static/chart.js';
 import {$, clock, el, get, refill, span} from '/static/dom.js';
-import {connect, name} from '/static/stream.js';
+import {condition} from '/static/states.js';
+import {connect, name, onChange, world} from '/static/stream.js';
 
 /** How often nodes are asked, in milliseconds. */
 const EVERY_MS = 5000;
@@ -21,12 +22,20 @@ const CHARTS = [
 
 let all = [];
 
+/** What the live picture says of a node that is not simply there. */
+function toldOf(node) {
+  const n = world.picture?.nodes.find((n) => n.node === node);
+  return n && condition(n, world.picture)?.[1];
+}
+
+let toldLast = '';
+
 function draw() {
   refill($('nodes').tBodies[0], ...all.map((n) => {
-    const s = n.status;
-    if (!s) return el('tr', {}, el('th', {scope: 'row'}, name(n.node)), el('td', {class: 'bad', colspan: 10}, '✕ ' + n.error));
-    const here = s.groups.filter((g) => g.here), state = s.draining ? 'draining' : s.ready ? 'ready' : 'not ready';
-    return el('tr', {}, el('th', {scope: 'row'}, el('a', {href: `//${n.addr}/cluster`}, name(n.node))), el('td', {class: s.ready ? '' : 'warn'}, state + (s.quarantined ? ', had damage' : '') + (s.disk.has_room ? '' : ', disk nearly full')),
+    const s = n.status, told = toldOf(n.node);
+    if (!s) return el('tr', {}, el('th', {scope: 'row'}, name(n.node)), el('td', {class: 'bad', colspan: 10}, '✕ ' + (told ?? n.error)));
+    const here = s.groups.filter((g) => g.here), state = s.draining ? 'draining' : told ?? (s.ready ? 'ready' : 'not ready');
+    return el('tr', {}, el('th', {scope: 'row'}, el('a', {href: `//${n.addr}/cluster`}, name(n.node))), el('td', {class: s.ready && !told ? '' : 'warn'}, state + (s.quarantined ? ', had damage' : '') + (s.disk.has_room ? '' : ', disk nearly full')),
       el('td', {}, clock(s.started_at_ms * 1000, 0)), el('td', {}, s.version), el('td', {}, (s.nodes.find((x) => x.node === n.node) ?? {}).store_port),
       ...[here.filter((g) => g.role === 'leader').length, here.length, bytes(s.disk.log_bytes), bytes(s.disk.state_bytes), bytes(s.disk.free_bytes),
         time(s.disk.appends_total ? Math.round(s.disk.sync_seconds_total * 1e6 / s.disk.appends_total) : 0)].map((v) => el('td', {class: 'n'}, v)));
@@ -67,6 +76,10 @@ async function look() {
 }
 
 $('of').addEventListener('change', draw);
+onChange(() => {
+  const told = all.map((n) => toldOf(n.node)).join();
+  if (told !== toldLast) { toldLast = told; draw(); }
+});
 connect();
 look();
 setInterval(look, EVERY_MS);

@@ -44,9 +44,10 @@ function say(text, tone) {
   $('say').className = 'say ' + (tone === 'good' ? '' : tone);
 }
 
-/** The headline while the node that the page came from does not answer. */
+/** The headline while the node that the page came from does not answer, or not this page. */
 function sayStale() {
-  $('say').replaceChildren(`${own()}, which this page came from, does not answer: what is drawn is as of ${asOf()}. `, ...elsewhere());
+  const what = world.picture ? `what is drawn is as of ${asOf()}` : 'nothing is known here';
+  $('say').replaceChildren(world.refusal ? `${own()} answers, but shows this page nothing, and ${what}: ${world.refusal}. ` : `${own()}, which this page came from, does not answer: ${what}. `, ...elsewhere());
   $('say').className = 'say bad';
 }
 

@@ -1,6 +1,7 @@
 // The drawing of the cluster: nodes, their roles in one group, and the links between them.
 // Over it, a write that is followed can be shown at any moment of its way.
 import {$, el, shape} from './dom.js';
+import {apart, condition, isGone} from './states.js';
 import {name} from './stream.js';
 
 let W = 720, H = 340;
@@ -18,15 +19,6 @@ function layout(nodes) {
     const y = many === 1 ? H / 2 : many === 3 ? i === 0 ? h / 2 + 4 : H - h / 2 - 8 : H / 2 + Math.sin(angle) * (H / 2 - h / 2 - 4);
     return [n.node, {x, y, w, h}];
   }));
-}
-
-/** Whether a node is not there for the others. */
-const isGone = (n) => ['down', 'paused', 'silent', 'unknown'].includes(n.state);
-
-/** Whether a node runs, but hears of none of the others that do. */
-function isCutOff(node, picture) {
-  const others = picture.nodes.filter((n) => n.node !== node.node && !isGone(n));
-  return others.length > 0 && ['up', 'unready', 'draining'].includes(node.state) && others.every((n) => node.unheard?.includes(n.node));
 }
 
 /** What is wrong with a node's disk and clocks, a mark each. */
@@ -56,12 +48,8 @@ function broken(picture) {
 
 /** The words for the state of a node. */
 function words(node, picture, copy) {
-  if (node.state === 'down') return ['down', 'killed', 'bad'];
-  if (node.state === 'paused') return ['paused', 'paused', 'warn'];
-  if (node.state === 'silent') return ['dead', 'does not answer', 'bad'];
-  if (node.state === 'unknown') return ['unknown', 'not known any more', 'soft'];
-  if (node.state === 'starting') return ['unknown', 'starting', 'soft'];
-  if (isCutOff(node, picture)) return ['cut', 'runs, but is cut off', 'bad'];
+  const state = condition(node, picture);
+  if (state) return [state[0] || (copy?.role ?? 'unknown'), state[1], state[2]];
   if (!copy) return ['unknown', picture.isPast ? 'its role is not known' : 'no copy of the group', 'soft'];
   const marks = wrongs(node);
   if (marks.length) return [copy.role, marks.join(', '), 'warn'];
@@ -140,9 +128,9 @@ function describe(picture, g) {
 /** What is to be read above the picture. */
 export function summary(picture) {
   const bad = picture.groups.filter((g) => !g.leader);
-  const out = picture.nodes.filter((n) => isGone(n) || isCutOff(n, picture));
+  const out = picture.nodes.filter((n) => isGone(n) || apart(n, picture));
   const parts = [];
-  if (out.length) parts.push(out.map((n) => `${name(n.node)} is ${!isGone(n) ? 'cut off' : n.state === 'silent' ? 'not answering' : n.state}`).join(', '));
+  if (out.length) parts.push(out.map((n) => `${name(n.node)} is ${!isGone(n) ? apart(n, picture).replace('cut', 'cut off') : n.state === 'silent' ? 'not answering' : n.state}`).join(', '));
   if (bad.length) parts.push(bad.length === picture.groups.length ? 'no group has a leader: writes are refused' : `${bad.length} of ${picture.groups.length} groups have no leader`);
   else parts.push(picture.groups.length === 1 ? 'the group has a leader' : `all ${picture.groups.length} groups have a leader`);
   return [parts.join('; ') + '.', bad.length ? 'bad' : out.length ? 'warn' : 'good'];

@@ -1,5 +1,6 @@
 // What the node pushes: the picture of the cluster, and notes, merged of all nodes.
 import {$, clock, el, tell as say} from './dom.js';
+import {isGone} from './states.js';
 
 /** How long notes are kept. */
 const KEPT_MICROS = 10 * 60e6;
@@ -27,6 +28,8 @@ export const world = {
   heard: 0,
   /** The node was not heard for a while: what is drawn may no longer be so. */
   isStale: false,
+  /** Why the node refuses to tell this page anything; empty if it does not. */
+  refusal: '',
   /** Since when it is listened to, as performance.now(): before, the page was not there, or hidden. */
   since: 0,
 };
@@ -96,6 +99,7 @@ function hear(millis) {
   world.heard = millis * 1000;
   world.skew = world.heard - Date.now() * 1000;
   world.isStale = false;
+  world.refusal = '';
   document.documentElement.classList.remove('stale');
   say($('link'), 'live');
   $('link').classList.remove('off');
@@ -106,7 +110,7 @@ function hear(millis) {
 function lose() {
   world.isStale = true;
   document.documentElement.classList.add('stale');
-  $('link').replaceChildren(`${own()} does not answer: trying again. `, ...elsewhere());
+  $('link').replaceChildren(world.refusal ? `${own()} shows this page nothing: ${world.refusal}. ` : `${own()} does not answer: trying again. `, ...elsewhere());
   $('link').classList.add('off');
   tell();
 }
@@ -117,17 +121,38 @@ export const own = () => document.body.dataset.self;
 /** Since when nothing is known, in words. */
 export const asOf = () => world.heard ? clock(world.heard, 0) : 'the start';
 
-/** Links to this page of other nodes: of those that ran when they were last heard of, if any did. */
-export function elsewhere() {
-  const others = (world.picture?.nodes ?? []).filter((n) => name(n.node) !== own());
-  const running = others.filter((n) => !['down', 'paused', 'silent'].includes(n.state));
-  return (running.length ? running : others).flatMap((n, i) => [i ? ', ' : 'Look at ', el('a', {href: addressOf(n)}, `${name(n.node)}'s page`)]);
+/** The nodes as the page was made with them, before there is a picture. */
+const atFirst = () => document.body.dataset.nodes.split(';').map((text) => {
+  const [node, http_port, host] = text.split(' ');
+  return {node: Number(node), http_port, host};
+});
+
+/** The other nodes: those that ran when they were last heard of, if any did. */
+export function others() {
+  const all = (world.picture?.nodes ?? atFirst()).filter((n) => name(n.node) !== own());
+  const running = all.filter((n) => !isGone(n));
+  return running.length ? running : all;
 }
 
+/** Links to this page of other nodes. */
+export const elsewhere = () => others().flatMap((n, i) => [i ? ', ' : 'Look at ', el('a', {href: addressOf(n)}, `${name(n.node)}'s page`)]);
+
 /** Where a node has this page. */
-function addressOf(n) {
+export function addressOf(n) {
   const host = n.host.includes(':') ? `[${n.host}]` : n.host;
   return `${location.protocol}//${host}:${n.http_port}${location.pathname}`;
+}
+
+/** Asks once why there is no stream, which an EventSource does not say. */
+async function askWhy() {
+  const asked = new AbortController(), late = setTimeout(() => asked.abort(), SILENT_MS);
+  try {
+    const response = await fetch('/api/stream', {signal: asked.signal});
+    world.refusal = response.ok ? '' : (await response.text()).trim() || response.statusText;
+    if (world.refusal) lose();
+  } catch { /* it does not answer, which is said already */ }
+  clearTimeout(late);
+  asked.abort(); // it may be there again: the next connection is to have it
 }
 
 /** The browser connects again by itself, but where it was refused. */
@@ -135,7 +160,9 @@ function listen() {
   source = new EventSource('/api/stream');
   source.onerror = () => {
     isAnew = true;
-    if (source.readyState === EventSource.CLOSED) again = setTimeout(listen, 3000);
+    if (source.readyState !== EventSource.CLOSED) return;
+    again = setTimeout(listen, 3000);
+    if (!world.refusal) askWhy();
   };
   source.addEventListener('picture', (e) => { world.picture = JSON.parse(e.data); });
   source.addEventListener('notes', (e) => {
