@@ -391,7 +391,7 @@ func silence(a FaultAsk, p Picture) string {
 	if !stops || a.Node != p.Self {
 		return ""
 	}
-	return fmt.Sprintf(" This page came from %v: it goes silent until %v is back. Use the page of another node to see what follows.", a.Node, a.Node)
+	return fmt.Sprintf(" This page came from %v: it goes silent until %v is back.", a.Node, a.Node)
 }
 
 // says describes a fault alone: which of the groups that a node leads will elect another leader, and

@@ -1,11 +1,22 @@
 // Breaking things, and seeing what comes of it.
 import {$, el, get, latest, post, refill, tell} from './dom.js';
-import {name, onChange, own, world} from './stream.js';
+import {running} from './load.js';
+import {isGone} from './states.js';
+import {addressOf, name, now, onChange, others, own, world} from './stream.js';
 
 /** How long what was seen is asked for, in milliseconds, and how often; how long a fault may take: nodes are stopped and started. */
 const WATCH_MS = 20000, EVERY_MS = 700, DONE_MS = 35000;
 
+/** Faults after which a node says nothing any more, and what is said to have been done. */
+const STOPS = {kill: 'was killed, and stays down until it is started', pause: 'was paused, until it is resumed', wipe: 'was stopped, and starts with an empty disk'};
+
 let watching = 0, touched = false;
+
+/** Whether the page is about to lose the node that it came from. */
+const isOwnEnd = (a) => a.verb in STOPS && name(a.node) === own();
+
+/** The node at whose page this one would go on, if any runs. */
+const next = () => others().find((n) => !isGone(n));
 
 /** The fault that the form asks for. */
 function ask() {
@@ -42,7 +53,7 @@ async function expect() {
   try {
     const e = await foreseen(get('/api/fault/expect?' + q));
     if (!e) return;
-    tell($('expect'), e.says);
+    tell($('expect'), e.says + (isOwnEnd(a) && !e.how ? next() ? ` So it goes on at ${name(next().node)}'s page by itself.` : ' No other node runs at whose page it could go on.' : ''));
     $('expect').className = e.loses ? 'bad' : '';
     $('do').disabled = Boolean(e.how); // what no page can do is typed
     $('how').hidden = !e.how;
@@ -69,22 +80,50 @@ function sure(text) {
 async function carryOut(a, before = {lines: []}) {
   clearInterval(watching); // what is seen of an earlier fault is not said over what becomes of this one
   watching = 0;
+  const since = Math.round(now());
   try {
-    const done = await post('/api/fault', a, DONE_MS);
+    const done = await Promise.race([post('/api/fault', a, DONE_MS), ...(isOwnEnd(a) ? [silence()] : [])]);
+    if (isOwnEnd(a) && !done.error && goOn(a, since)) return;
     const all = {since: before.since ?? done.since, lines: [...before.lines, ...(done.lines ?? []), done.error].filter(Boolean)};
     say(all.lines, []);
     watch(all);
     return all;
   } catch (error) {
     if (error.status === 409 && await sure(error.message)) return carryOut({...a, sure: true}, before);
+    if (!error.status && isOwnEnd(a) && goOn(a, since)) return;
     if (error.status !== 409) fail(error, a);
   }
 }
 
+/** Fails once the node that the page came from is silent: one that is paused answers nothing, and refuses nothing. */
+const silence = () => new Promise((_, fail) => { onChange(() => { if (world.isStale) fail(new Error('it is silent')); }); });
+
+/** Goes to another node's page, with what that needs to tell what comes of a fault; false if there is none. */
+function goOn(a, since) {
+  const n = next(), load = running();
+  if (n) location.assign(`${addressOf(n)}#${new URLSearchParams({since, fault: `${a.verb} ${name(a.node)}`, group: $('group').value, ...(load && {load})})}`);
+  return Boolean(n);
+}
+
+/** Goes on for the page of a node that was stopped from there. */
+function arrive() {
+  const q = new URLSearchParams(location.hash.slice(1)), since = Number(q.get('since')), load = Number(q.get('load'));
+  const [, verb, node] = /^(\w+) (n\d+)$/.exec(q.get('fault') ?? '') ?? [];
+  if (!(verb in STOPS) || !(since > 0)) return;
+  history.replaceState(null, '', location.pathname); // it is told once
+  if ([...$('group').options].some((o) => o.value === q.get('group'))) $('group').value = q.get('group');
+  const lines = [`${node} ${STOPS[verb]}`, `its page can tell nothing: this is ${own()}'s`];
+  if (load > 0) {
+    lines.push(`the load of ${load} commands a second ran within ${node}, and ${verb === 'pause' ? 'stands still' : 'ended'} with it: Start, in the panel Load, has one go by way of ${own()}`);
+    $('load').elements.rate.value = load;
+  }
+  say(lines, []);
+  watch({since, lines});
+}
+
 /** Says why a fault was not carried out, or that its node can no longer say so. */
 function fail(error, a) {
-  const isOwn = name(a.node) === own() && ['kill', 'restart', 'pause', 'wipe'].includes(a.verb);
-  const isExpected = !error.status && isOwn, text = isExpected ? `${own()}, which this page came from, no longer answers, as was to be expected. Another node's page shows what follows.` : error.message;
+  const isExpected = !error.status && (isOwnEnd(a) || a.verb === 'restart' && name(a.node) === own()), text = isExpected ? `${own()}, which this page came from, no longer answers, as was to be expected. Another node's page shows what follows.` : error.message;
   refill($('seen'), el('span', {class: isExpected ? null : 'bad'}, text));
   tell($('seen-heard'), text);
 }
@@ -126,6 +165,7 @@ export function start() {
     const counts = JSON.stringify([choice.value, world.picture.groups.map((g) => [g.leader, g.slots, g.copies.map((c) => c.role)]), world.picture.nodes.map((n) => [n.state, n.faults, n.pid])]); // what is foreseen depends on it
     if (counts !== before) { before = counts; expect(); }
   });
+  arrive();
   expect();
 }
 

@@ -4,7 +4,7 @@ import {$, el, get, post, span, tell} from './dom.js';
 /** How many looks are drawn, one a second. */
 const LOOKS = 120;
 
-let timer = 0, before = null;
+let timer = 0, before = null, rate = 0;
 const looks = [];
 
 async function look() {
@@ -33,7 +33,11 @@ function announce(s) {
   else if (heard.textContent) tell(heard, 'The load has ended.');
 }
 
+/** How many commands a second were asked for when that was last heard; 0: there is no load. */
+export const running = () => rate;
+
 function show(s) {
+  rate = s.rate;
   $('load-stop').disabled = !s.rate;
   const parts = [s.rate ? `${looks.at(-1)?.done ?? 0} a second now` : 'Not running', `${s.done} answered`, `${s.refused} refused`, `${s.unknown} unknown`,
     s.wrong ? `${s.wrong} ACKNOWLEDGED WRITES MISSING` : s.checked ? `nothing acknowledged is missing, as ${s.checked} of them show` : 'nothing to compare yet'];
@@ -61,5 +65,5 @@ export function start() {
   const set = (rate) => post('/api/load', {rate, share: Number($('load').elements.share.value) / 100}).then(show).catch(fail);
   $('load').addEventListener('submit', (e) => { e.preventDefault(); set(Number(e.target.elements.rate.value)); begin(); });
   $('load-stop').addEventListener('click', () => set(0));
-  get('/api/load').then((s) => { if (s.rate) begin(); }).catch(() => null);
+  get('/api/load').then((s) => { rate = s.rate; if (rate) begin(); }).catch(() => null);
 }
