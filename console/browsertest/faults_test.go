@@ -108,6 +108,28 @@ func TestEachVerbFromThePage(t *testing.T) {
 	b.shoot("each-verb")
 }
 
+// TestWhatWasExpectedStays: beside what is seen of a fault stands what was foretold of it, and not what it would do if
+// it was done again; who nobody chose to break is one that runs.
+func TestWhatWasExpectedStays(t *testing.T) {
+	chromium(t)
+	f := labtest.StartFleet(t, 3)
+	b, leader, _, third := fromFollower(t, f)
+	b.until("the leader is chosen", fmt.Sprintf(`document.getElementById('fault').elements.node.value === '%d' && document.getElementById('expect').textContent.includes(' leads ')`, leader))
+	b.js(`window.foretold = document.getElementById('expect').textContent; document.getElementById('fault').requestSubmit()`)
+	b.until("it is down", word(leader)+" === 'down'")
+	b.until("another one that runs is chosen", fmt.Sprintf(`document.getElementById('fault').elements.node.value === '%d' && document.getElementById('expect').textContent.includes('%v ends')`, third, third))
+	b.until("it was seen what came of it", `/Seen:/.test(document.getElementById('seen').innerText)`)
+	b.until("what was foretold stands there", `document.getElementById('seen').innerText.includes('Expected: ' + foretold)`)
+	b.js(fmt.Sprintf(`document.getElementById('fault').elements.node.value = '%d'; document.getElementById('fault').dispatchEvent(new Event('input', {bubbles: true}))`, leader))
+	b.until("who asks again is told anew", `!document.getElementById('expect').parentElement.hidden`)
+
+	b.ask(supervisor.Restart, leader)
+	b.until("it is back", "['leader', 'follower'].includes("+word(leader)+")")
+	b.ask(supervisor.Pause, leader)
+	b.until("it is paused", word(leader)+" === 'paused'")
+	b.until("what it would do if it was done again is not said", `document.getElementById('expect').parentElement.hidden && document.getElementById('seen').innerText.includes('Expected: ')`)
+}
+
 // TestPlansFromThePage: a plan is played on a fleet of its own, and stopped; another is played to its end
 // and judged; each verdict is shown in words, and what broke a promise with the operations that show it.
 func TestPlansFromThePage(t *testing.T) {

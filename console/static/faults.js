@@ -11,6 +11,17 @@ const WATCH_MS = 20000, EVERY_MS = 700, DONE_MS = 35000;
 const STOPS = {kill: 'was killed, and stays down until it is started', pause: 'was paused, until it is resumed', wipe: 'was stopped, and starts with an empty disk'};
 
 let watching = 0, touched = false;
+let foretold = {of: '', says: ''}; // what was said beforehand, and of what
+let last = ''; // what was done last, as foretold.of; empty once something else is asked for
+
+/** What is asked for, in a word. */
+const wordOf = (a) => JSON.stringify([a.verb, a.node, a.to, a.one_way, a.delay_ms, a.ahead_ms]);
+
+/** Whether what is asked for was just done: what to expect if it was done again is no news then, and contradicts what was foretold. */
+function isDone(a) {
+  const n = world.picture?.nodes.find((n) => n.node === a.node);
+  return wordOf(a) === last && (watching !== 0 || Boolean(n && isGone(n)));
+}
 
 /** Whether the page is about to lose the node that it came from. */
 const isOwnEnd = (a) => a.verb in STOPS && name(a.node) === own();
@@ -36,9 +47,24 @@ function sayWrong(text) {
   $('how').hidden = true;
 }
 
+/** Asks what a fault would do. */
+function foretell(a) {
+  const q = new URLSearchParams({verb: a.verb, node: a.node, to: a.to, delay_ms: a.delay_ms, ahead_ms: a.ahead_ms});
+  if (a.one_way) q.set('one_way', '');
+  return get('/api/fault/expect?' + q);
+}
+
+/** Does what the form asks for. What was foretold of it stays beside what comes of it. */
+async function carryOutAsked() {
+  const a = ask();
+  const says = foretold.of === wordOf(a) ? foretold.says : (await foretell(a).catch(() => null))?.says;
+  await carryOut(a, {lines: [], expected: says});
+}
+
 /** Says beforehand what to expect, and shows only the fields that matter. */
 async function expect() {
   const a = ask();
+  $('expect').parentElement.hidden = isDone(a);
   for (const label of $('fault').querySelectorAll('[data-for]')) {
     label.hidden = label.dataset.for !== a.verb;
     label.querySelector('input, select').disabled = label.hidden; // what is not shown is not asked for
@@ -48,11 +74,10 @@ async function expect() {
     foreseen(null); // what was asked before is not asked any more
     return sayWrong(`Give a whole number of milliseconds, from ${wrong.min} to ${wrong.max}.`);
   }
-  const q = new URLSearchParams({verb: a.verb, node: a.node, to: a.to, delay_ms: a.delay_ms, ahead_ms: a.ahead_ms});
-  if (a.one_way) q.set('one_way', '');
   try {
-    const e = await foreseen(get('/api/fault/expect?' + q));
+    const e = await foreseen(foretell(a));
     if (!e) return;
+    foretold = {of: wordOf(a), says: e.says};
     tell($('expect'), e.says + (isOwnEnd(a) && !e.how ? next() ? ` So it goes on at ${name(next().node)}'s page by itself.` : ' No other node runs at whose page it could go on.' : ''));
     $('expect').className = e.loses ? 'bad' : '';
     $('do').disabled = Boolean(e.how); // what no page can do is typed
@@ -75,7 +100,7 @@ function sure(text) {
 /**
  * Breaks or mends something, and returns what was done and since when it is watched; nothing if it was refused.
  * @param {any} a what is asked for
- * @param {{lines: string[], since?: number}} before what was done as part of the same
+ * @param {{lines: string[], since?: number, expected?: string}} before what was done as part of the same, and what was foretold
  */
 async function carryOut(a, before = {lines: []}) {
   clearInterval(watching); // what is seen of an earlier fault is not said over what becomes of this one
@@ -84,9 +109,11 @@ async function carryOut(a, before = {lines: []}) {
   try {
     const done = await Promise.race([post('/api/fault', a, DONE_MS), ...(isOwnEnd(a) ? [silence()] : [])]);
     if (isOwnEnd(a) && !done.error && goOn(a, since)) return;
-    const all = {since: before.since ?? done.since, lines: [...before.lines, ...(done.lines ?? []), done.error].filter(Boolean)};
-    say(all.lines, []);
+    const all = {since: before.since ?? done.since, lines: [...before.lines, ...(done.lines ?? []), done.error].filter(Boolean), expected: before.expected};
+    last = done.error ? '' : wordOf(a);
+    say(all, []);
     watch(all);
+    expect();
     return all;
   } catch (error) {
     if (error.status === 409 && await sure(error.message)) return carryOut({...a, sure: true}, before);
@@ -117,7 +144,7 @@ function arrive() {
     lines.push(`the load of ${load} commands a second ran within ${node}, and ${verb === 'pause' ? 'stands still' : 'ended'} with it: Start, in the panel Load, has one go by way of ${own()}`);
     $('load').elements.rate.value = load;
   }
-  say(lines, []);
+  say({lines}, []);
   watch({since, lines});
 }
 
@@ -129,9 +156,10 @@ function fail(error, a) {
 }
 
 /** Says what was done and seen. What was done is said aloud at once; what is seen has numbers that grow, and is when that ends. */
-function say(done, seen, isEnd = false) {
-  tell($('seen-heard'), isEnd ? `Seen: ${seen.join('; ')}` : `Done: ${done.join('; ')}`);
-  refill($('seen'), el('p', {}, el('b', {}, 'Done: '), done.join('; ')), ...(seen.length ? [el('p', {}, el('b', {}, 'Seen: ')), el('ul', {}, ...seen.map((s) => el('li', {}, s)))] : []));
+function say({lines, expected}, seen, isEnd = false) {
+  const done = lines.join('; ');
+  tell($('seen-heard'), isEnd ? `Seen: ${seen.join('; ')}` : `Done: ${done}`);
+  refill($('seen'), el('p', {}, el('b', {}, 'Done: '), done), ...(expected ? [el('p', {}, el('b', {}, 'Expected: '), expected)] : []), ...(seen.length ? [el('p', {}, el('b', {}, 'Seen: ')), el('ul', {}, ...seen.map((s) => el('li', {}, s)))] : []));
 }
 
 /** Tells for a while what was seen since. */
@@ -142,7 +170,8 @@ function watch(done) {
     try {
       const s = await get('/api/fault/seen?since=' + done.since);
       const isEnd = performance.now() > until;
-      if (watching === id) say(done.lines, s.lines, isEnd);
+      if (watching === id) say(done, s.lines, isEnd);
+      if (isEnd && watching === id) { watching = 0; expect(); }
       if (isEnd) clearInterval(id);
     } catch {
       clearInterval(id); // this node is gone: the line on top says so
@@ -152,8 +181,8 @@ function watch(done) {
 
 export function start() {
   if (!$('fault')) return;
-  $('fault').addEventListener('input', () => { touched = true; expect(); });
-  $('fault').addEventListener('submit', (e) => { e.preventDefault(); carryOut(ask()); });
+  $('fault').addEventListener('input', () => { touched = true; last = ''; expect(); });
+  $('fault').addEventListener('submit', (e) => { e.preventDefault(); carryOutAsked(); });
   $('heal-all').addEventListener('click', mend);
   let before = '';
   onChange(() => {
@@ -179,9 +208,10 @@ function tellRoles(choice, picture) {
   }
 }
 
-/** The node whose loss shows most: who leads the group that is drawn, or else one that has keys. Not the one that the page came from: it would show nothing. */
+/** The node whose loss shows most, of those that run: who leads the group that is drawn, or else one that has keys. Not the one that the page came from: it would show nothing. */
 function worthBreaking(picture) {
-  const drawn = picture.groups.filter((g) => g.group === Number($('group').value)), others = picture.nodes.map((n) => n.node).filter((n) => n !== picture.self);
+  const far = picture.nodes.filter((n) => n.node !== picture.self), run = far.filter((n) => !isGone(n));
+  const drawn = picture.groups.filter((g) => g.group === Number($('group').value)), others = (run.length ? run : far).map((n) => n.node);
   return [...drawn, ...picture.groups.filter((g) => g.slots)].map((g) => g.leader).find((n) => others.includes(n)) ?? others[0] ?? picture.self;
 }
 
