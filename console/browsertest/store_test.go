@@ -115,3 +115,38 @@ func (b *browser) read(node flotilla.NodeID) {
 	b.js(fmt.Sprintf(`document.querySelector('#answers tbody').replaceChildren(); const f = document.getElementById('levels'); f.elements.key.value = 'town'; f.elements.node.value = '%d'; f.requestSubmit();`, node))
 	b.until("there are answers", `document.querySelectorAll('#answers [data-level]').length === 4`)
 }
+
+// TestThePageAsksBeforeItDestroys: before a command line deletes all keys, and before a followed write takes the place
+// of what is no string.
+func TestThePageAsksBeforeItDestroys(t *testing.T) {
+	chromium(t)
+	f := labtest.StartFleet(t, 1)
+	b := open(t)
+	b.visit(address(t, f, 1)+"store", 1280)
+	send := func(line string) {
+		b.js(fmt.Sprintf(`const f = document.getElementById('line'); f.elements.line.value = %q; f.requestSubmit();`, line))
+	}
+	no := func() { b.js(`document.querySelector('#sure button[value="no"]').click()`) }
+	send("RPUSH trees oak elm")
+	b.until("it was answered", `document.getElementById('said').textContent.endsWith('(integer) 2\n\n')`)
+	send("flushall")
+	b.until("the page asks", `document.getElementById('sure').open && document.getElementById('sure-h').textContent === 'Delete all keys?'`)
+	no()
+
+	b.visit(address(t, f, 1), 1280)
+	b.agree(f)
+	write := `const f = document.getElementById('follow'); f.elements.key.value = 'trees'; f.requestSubmit();`
+	b.js(write)
+	b.until("the page asks", `document.getElementById('sure').open && document.getElementById('sure-p').textContent.startsWith('It is a list of 2 elements.')`)
+	no()
+	b.until("nothing is written", `document.getElementById('verdict').textContent === 'Not written: trees stays as it is.'`)
+	b.js(write)
+	b.sure("Overwrite trees?")
+	b.until("it is", `document.getElementById('verdict').textContent.startsWith('Acknowledged')`)
+
+	b.visit(address(t, f, 1)+"store", 1280)
+	b.until("the key is there", `document.getElementById('keys-say').textContent.startsWith('1 shown')`)
+	send("FLUSHDB")
+	b.sure("Delete all keys?")
+	b.until("it was done", `document.getElementById('said').textContent.endsWith('OK\n\n')`)
+}

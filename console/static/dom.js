@@ -73,7 +73,7 @@ export async function post(path, body, patience = PATIENCE_MS) {
   return answer(await reach(path, {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)}, patience));
 }
 
-export async function get(path) { return answer(await reach(path)); }
+export async function get(path, patience = PATIENCE_MS) { return answer(await reach(path, {}, patience)); }
 
 /** How long an answer may take, in milliseconds: a node gives up sooner what most of its pages ask for. */
 const PATIENCE_MS = 10000;

@@ -1,5 +1,5 @@
 // Breaking things, and seeing what comes of it.
-import {$, el, get, latest, post, refill, tell} from './dom.js';
+import {$, el, get, latest, post, refill, sure, tell} from './dom.js';
 import {running} from './load.js';
 import {isGone} from './states.js';
 import {addressOf, name, now, onChange, others, own, world} from './stream.js';
@@ -88,15 +88,6 @@ async function expect() {
   }
 }
 
-/** Asks once more before the majority is lost. */
-function sure(text) {
-  const dialog = $('sure');
-  $('sure-p').textContent = text;
-  dialog.returnValue = 'no';
-  dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), {once: true}));
-}
-
 /**
  * Breaks or mends something, and returns what was done and since when it is watched; nothing if it was refused.
  * @param {any} a what is asked for
@@ -116,7 +107,7 @@ async function carryOut(a, before = {lines: []}) {
     expect();
     return all;
   } catch (error) {
-    if (error.status === 409 && await sure(error.message)) return carryOut({...a, sure: true}, before);
+    if (error.status === 409 && await sure('This loses the majority', error.message, 'Do it all the same')) return carryOut({...a, sure: true}, before);
     if (!error.status && isOwnEnd(a) && goOn(a, since)) return;
     if (error.status !== 409) fail(error, a);
   }

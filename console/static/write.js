@@ -1,6 +1,6 @@
 // A write, hop by hop: put together from the notes of all nodes, drawn as a space-time
 // diagram (a line for each node, time downwards), and played in slow motion.
-import {$, el, isStill, post, span} from './dom.js';
+import {$, el, get, isStill, post, span, sure} from './dom.js';
 import {name, now, onChange, world} from './stream.js';
 import {showWrite} from './picture.js';
 
@@ -223,6 +223,17 @@ function lookSampled() {
   $('sample').hidden = false;
 }
 
+/** How long the type of a key is waited for before it is written, in milliseconds: a write that may fail is to be seen to. */
+const LOOK_MS = 1000;
+
+/** Asks before a key is overwritten that has more than a string. */
+async function mayOverwrite(key) {
+  const k = await get('/store/api/key?key=' + encodeURIComponent(key), LOOK_MS).catch(() => null);
+  if (!k || ['none', 'string'].includes(k.type)) return true;
+  const type = k.type === 'zset' ? 'sorted set' : k.type;
+  return sure(`Overwrite ${k.shown}?`, `It is a ${type} of ${k.size} element${k.size === 1 ? '' : 's'}. A string takes its place, and nothing brings it back.`, 'Overwrite it');
+}
+
 export function start() {
   $('follow').elements.what.addEventListener('change', (e) => {
     const isJob = e.target.value === 'job';
@@ -240,6 +251,7 @@ export function start() {
     $('verdict').className = 'say';
     $('verdict').textContent = 'On its way …';
     try {
+      if (form.get('what') === 'key' && !await mayOverwrite(form.get('key'))) throw new Error(`Not written: ${form.get('key')} stays as it is.`);
       const call = await post('/api/follow', form.get('what') === 'job' ? {Queue: form.get('key'), Value: form.get('value')} : {Key: form.get('key'), Value: form.get('value')});
       followed = {call, since: performance.now()};
       lookFollowed();

@@ -174,7 +174,11 @@ const shown = (c) => c.name.replace('|', ' ').toUpperCase();
 /** Why commands that there are can not be given here. */
 const refusals = (some) => 'Not for this line: ' + some.map((c) => c.refused).join('; ') + '.';
 
+/** Commands that delete all keys of the cluster. */
+const EMPTIES = /^\s*["']?flush(all|db)\b/i;
+
 async function send(line) {
+  if (EMPTIES.test(line) && !await sure('Delete all keys?', 'Every key of the cluster is deleted, with all that it holds. Nothing brings them back.', 'Delete them all')) return;
   past.push(line);
   at = past.length;
   const said = $('said');
