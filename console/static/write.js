@@ -1,6 +1,7 @@
 // A write, hop by hop: put together from the notes of all nodes, drawn as a space-time
 // diagram (a line for each node, time downwards), and played in slow motion.
 import {$, el, get, isStill, post, span, sure} from './dom.js';
+import {isGone} from './states.js';
 import {name, now, onChange, world} from './stream.js';
 import {showWrite} from './picture.js';
 
@@ -13,6 +14,7 @@ const BADGES = {taken: 'took it', proposed: 'in its log', received: 'received', 
 
 let followed = null, shown = null, timer = 0, at = 0;
 let shownAt = 0; // since when, as performance.now()
+let isOver = false; // a node that took part is gone: the write is not drawn over the cluster as it is now
 
 /**
  * Makes a write of notes: its steps, and the messages between them.
@@ -127,7 +129,18 @@ function seek(t) {
   }
   current?.setAttribute('aria-current', 'step');
   if (current) $('hops').scrollTop = Math.max(0, current.offsetTop - $('hops').offsetTop - 120);
-  showWrite(shown, at);
+  if (!isOver) showWrite(shown, at);
+}
+
+/** Whether a node that took part in the write that is shown is gone. */
+const hasLost = () => Boolean(world.picture?.nodes.some((n) => isGone(n) && shown.steps.some((s) => s.node === n.node)));
+
+/** Ends what is played of a write once a node that took part is gone. */
+function lookLost() {
+  if (!shown || isOver || !hasLost()) return;
+  isOver = true;
+  if (timer) { stop(); seek(shown.ends); }
+  showWrite(null, 0);
 }
 
 function stop() {
@@ -160,6 +173,7 @@ function show(write) {
   stop();
   shown = write;
   shownAt = performance.now();
+  isOver = hasLost();
   $('sample').hidden = true;
   $('diagram').replaceChildren(diagram(write));
   $('hops').replaceChildren(...write.steps.map((s) => el('li', {'data-at': s.at, 'data-kind': s.kind, 'data-node': s.node, title: s.why}, el('time', {}, span(s.at)), s.text)));
@@ -217,6 +231,7 @@ function lookSampled() {
   if (!applied || applied.index === shown?.index && applied.group === shown?.group) return;
   const write = assemble(notesOf(applied.group, applied.index, applied.term));
   if (!write || write.steps[0].kind !== 'proposed') return;
+  if (world.picture?.nodes.some((n) => isGone(n) && write.steps.some((s) => s.node === n.node))) return; // it was before that
   Object.assign(write, {index: applied.index, group: applied.group});
   $('sample').textContent = `Another client's write, entry ${applied.index} of g${applied.group}: one of many, chosen by its leader.`;
   show(write);
@@ -270,9 +285,9 @@ export function start() {
     seek(shown.ends);
     shownAt = -PLAY_MS;
   });
-  onChange(() => { lookFollowed(); lookSampled(); });
+  onChange(() => { lookLost(); lookFollowed(); lookSampled(); });
   setInterval(() => { lookFollowed(); lookSampled(); }, 500);
 }
 
 /** Has the overlay drawn again, after the picture was. */
-export function again() { if (shown && (timer || at < shown.ends)) showWrite(shown, at); }
+export function again() { if (shown && !isOver && (timer || at < shown.ends)) showWrite(shown, at); }
