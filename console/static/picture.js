@@ -10,13 +10,14 @@ let boxes = new Map(), overlay = null, talk = null, last = null;
 /** Where nodes are: on an ellipse, the first on top. */
 function layout(nodes) {
   const many = nodes.length, narrow = W < 500;
-  H = many === 3 ? narrow ? 260 : 310 : narrow ? 360 : 420;
+  H = many === 3 ? narrow ? 274 : 324 : narrow ? 374 : 434;
   $('picture').setAttribute('viewBox', `0 0 ${W} ${H}`);
+  const below = 18; // under each box there is room for a line: what a node did of a write
   const w = narrow ? many <= 3 ? 124 : 92 : many <= 5 ? 172 : many <= 9 ? 132 : 96, h = 90;
   boxes = new Map(nodes.map((n, i) => {
     const angle = -Math.PI / 2 + 2 * Math.PI * i / many;
     const x = many === 1 ? W / 2 : W / 2 + Math.cos(angle) * (W / 2 - w / 2 - 8) * (many === 3 && narrow ? 1.15 : 1);
-    const y = many === 1 ? H / 2 : many === 3 ? i === 0 ? h / 2 + 4 : H - h / 2 - 8 : H / 2 + Math.sin(angle) * (H / 2 - h / 2 - 4);
+    const y = many === 1 ? H / 2 : many === 3 ? i === 0 ? h / 2 + 4 : H - h / 2 - 4 - below : (H - below) / 2 + Math.sin(angle) * ((H - below) / 2 - h / 2 - 4);
     return [n.node, {x, y, w, h}];
   }));
 }
@@ -203,7 +204,7 @@ export function showWrite(write, at) {
   for (const s of write?.steps ?? []) if (s.at <= at && s.badge) done.set(s.node, s.badge);
   for (const [node, badge] of done) {
     const b = boxes.get(node);
-    if (b) parts.push(el('svg:text', {class: 'badge', x: b.x + b.w / 2 - 10, y: b.w < 140 ? b.y - b.h / 2 + 29 : b.y + b.h / 2 - 12, 'text-anchor': 'end'}, badge));
+    if (b) parts.push(el('svg:text', {class: 'badge', x: b.x, y: b.y + b.h / 2 + 14, 'text-anchor': 'middle'}, badge));
   }
   overlay.replaceChildren(...parts);
 }
