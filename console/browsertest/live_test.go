@@ -95,6 +95,9 @@ func TestLivePage(t *testing.T) {
 	b.until("the timeline tells of it", fmt.Sprintf(`document.getElementById('events').innerText.includes('%v now leads g1')`, next))
 	b.until("it was seen what came of it", fmt.Sprintf(`document.getElementById('seen').innerText.includes('%v leads term')`, next))
 	b.shoot("killed")
+	if got := b.text(`document.getElementById('timeline').clientHeight`); got != "102" {
+		t.Errorf("the timeline of three nodes is %s px high beside all that happened", got)
+	}
 
 	last := other
 	if next == other {
