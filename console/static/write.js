@@ -1,6 +1,6 @@
 // A write, hop by hop: put together from the notes of all nodes, drawn as a space-time
 // diagram (a line for each node, time downwards), and played in slow motion.
-import {$, el, get, isStill, post, span, sure} from './dom.js';
+import {$, el, get, isStill, perFrame, post, span, sure} from './dom.js';
 import {isGone} from './states.js';
 import {name, now, onChange, world} from './stream.js';
 import {showWrite} from './picture.js';
@@ -80,10 +80,11 @@ const isStep = (kind) => STEPS.has(kind);
 /** Draws the space-time diagram of a write. */
 function diagram(write) {
   const nodes = [...new Set(write.steps.map((s) => s.node))].sort((a, b) => a - b);
-  const width = Math.max(300, 96 * nodes.length + 40), left = 70, top = 34, height = Math.max(220, Math.min(380, 16 * write.steps.length)), column = (width - left - 30) / Math.max(1, nodes.length - 1);
+  const least = 72 * (nodes.length - 1) + 110, width = Math.max(300, least, $('follow').clientWidth), left = 70, top = 34, height = Math.max(220, Math.min(380, 16 * write.steps.length)), column = (width - left - 30) / Math.max(1, nodes.length - 1);
   const x = (node) => nodes.length === 1 ? width / 2 : left + column * nodes.indexOf(node);
   const y = (t) => top + 14 + (height - top - 30) * t / write.ends;
   const svg = el('svg:svg', {viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': 'The write in time: a line for each node, time downwards', width: '100%', height});
+  svg.style.minWidth = `${Math.round(.85 * least)}px`; // text stays near the page's own size: where there is no room, one scrolls
   for (let i = 0; i <= 4; i++) {
     const t = write.ends * i / 4;
     svg.append(el('svg:line', {class: 'tick', x1: left - 8, x2: width - 8, y1: y(t), y2: y(t)}), el('svg:text', {class: 'soft', x: left - 14, y: y(t) + 4, 'text-anchor': 'end'}, span(t)));
@@ -285,6 +286,11 @@ export function start() {
     seek(shown.ends);
     shownAt = -PLAY_MS;
   });
+  addEventListener('resize', perFrame(() => {
+    if (!shown) return;
+    $('diagram').replaceChildren(diagram(shown));
+    seek(at);
+  }));
   onChange(() => { lookLost(); lookFollowed(); lookSampled(); });
   setInterval(() => { lookFollowed(); lookSampled(); }, 500);
 }
