@@ -116,6 +116,16 @@ export function latest() {
   };
 }
 
+/** Has f called every so often, but not while people do not look, or before it has ended. Returns what clearInterval takes. */
+export function every(millis, f) {
+  let isBusy = false;
+  return setInterval(async () => {
+    if (isBusy || document.hidden) return;
+    isBusy = true;
+    try { await f(); } finally { isBusy = false; }
+  }, millis);
+}
+
 /** Whether people asked for no motion. */
 export const isStill = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
 

@@ -1,5 +1,5 @@
 // Breaking things, and seeing what comes of it.
-import {$, el, get, latest, post, refill, sure, tell} from './dom.js';
+import {$, el, every, get, latest, post, refill, sure, tell} from './dom.js';
 import {running} from './load.js';
 import {isGone} from './states.js';
 import {addressOf, name, now, onChange, others, own, world} from './stream.js';
@@ -157,7 +157,7 @@ function say({lines, expected}, seen, isEnd = false) {
 function watch(done) {
   clearInterval(watching);
   const until = performance.now() + WATCH_MS;
-  const id = watching = setInterval(async () => {
+  const id = watching = every(EVERY_MS, async () => {
     try {
       const s = await get('/api/fault/seen?since=' + done.since);
       const isEnd = performance.now() > until;
@@ -167,7 +167,7 @@ function watch(done) {
     } catch {
       clearInterval(id); // this node is gone: the line on top says so
     }
-  }, EVERY_MS);
+  });
 }
 
 export function start() {

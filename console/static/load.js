@@ -1,5 +1,5 @@
 // A load that one can start from the page, and what becomes of it.
-import {$, el, get, post, span, tell} from './dom.js';
+import {$, el, every, get, post, span, tell} from './dom.js';
 
 /** How many looks are drawn, one a second. */
 const LOOKS = 120;
@@ -10,10 +10,11 @@ const looks = [];
 async function look() {
   let s;
   try { s = await get('/api/load'); } catch (error) { return fail(error); }
-  const failed = s.refused + s.unknown;
-  if (before) looks.push({done: Math.max(0, s.done - before.done), failed: Math.max(0, failed - before.failed), slow: s.slow_us});
+  const failed = s.refused + s.unknown, at = performance.now();
+  const seconds = before && Math.max(1, Math.round((at - before.at) / 1000)), each = (n) => Math.ceil(Math.max(0, n) / seconds); // more than one where the page was hidden
+  if (before) looks.push({done: each(s.done - before.done), failed: each(failed - before.failed), slow: s.slow_us});
   if (looks.length > LOOKS) looks.shift();
-  before = {done: s.done, failed};
+  before = {done: s.done, failed, at};
   show(s);
   draw();
   if (!s.rate && looks.length && looks.slice(-3).every((l) => !l.done && !l.failed)) { clearInterval(timer); timer = 0; }
@@ -58,7 +59,7 @@ function draw() {
 }
 
 function begin() {
-  if (!timer) timer = setInterval(look, 1000);
+  if (!timer) timer = every(1000, look);
 }
 
 export function start() {
