@@ -10,7 +10,8 @@
 // (peers.go); collector (metrics.go; metrics_doors.go and
 // metrics_queue.go, those of doors and of queues), guard.go (who may ask),
 // serve.go (the limits of the HTTP server). The page is in static: live.js wires its modules;
-// moment.js makes the picture of a moment that is over, of the notes alone.
+// moment.js makes the picture of a moment that is over, of the notes alone; states.js has
+// the words for a node's state, for all pages.
 //
 // Invariants. What changes something is never a GET, and comes from a page of this node's. A
 // request whose Host is not one of ours is refused, so that a web page elsewhere can not reach
