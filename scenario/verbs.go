@@ -108,7 +108,7 @@ func linkVerbs() []verbForm {
 			"cut from n1 to n2", []clause{linksClause(), forClause()}},
 		{Drop, kindLinks, "lose a share of the messages",
 			"drop 5% between n1 and n3", []clause{shareClause(), linksClause(), forClause()}},
-		{Delay, kindLinks, "have each message arrive so much later, drawn evenly if there are two times; their order is kept",
+		{Delay, kindLinks, "have each message arrive so much later, drawn evenly if there are two times; their order is kept. Once it ends, what is still on its way arrives at once in the lab, and in its time in the simulator",
 			"delay 20ms to 80ms from n1 to n2", []clause{delayClause(), linksClause(), forClause()}},
 		{Duplicate, kindLinks, "have a share of the messages arrive twice",
 			"duplicate 2% everywhere", []clause{shareClause(), linksClause(), forClause()}},

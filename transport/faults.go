@@ -155,7 +155,7 @@ func (f Faults) clone() Faults {
 
 // SetFaults replaces all faults: ways that are not named are healed. A fault with a
 // node that is no peer yet holds from when it becomes one. Frames that were
-// delayed before still arrive in their time.
+// delayed before arrive at once, or after the new delay if there is one.
 func (t *Transport) SetFaults(faults Faults) error {
 	if !t.options.Lab {
 		return ErrNoLab
@@ -212,7 +212,7 @@ func (t *Transport) Faults() Faults {
 	return t.faults.clone()
 }
 
-// ClearFaults heals everything. Frames that were delayed still arrive in their time.
+// ClearFaults heals everything. Frames that were delayed arrive at once.
 func (t *Transport) ClearFaults() {
 	t.changeFaults(func(f *Faults) { *f = Faults{} })
 }

@@ -14,10 +14,11 @@ import (
 type line struct {
 	deliver func(frame []byte)
 	began   time.Time
-	wake    chan struct{} // holds one token: there is a new parcel
+	wake    chan struct{} // holds one token: there is a new parcel, or one is due sooner
 
 	mu       sync.Mutex // guards what follows
 	fault    Fault
+	changed  chan struct{} // closed by set, when fault is another; then there is a new one
 	chance   *rand.Rand
 	waiting  parcels
 	bytes    int
@@ -28,7 +29,7 @@ type line struct {
 }
 
 func newLine(chance *rand.Rand, deliver func([]byte)) *line {
-	return &line{deliver: deliver, began: time.Now(), wake: make(chan struct{}, 1), chance: chance}
+	return &line{deliver: deliver, began: time.Now(), wake: make(chan struct{}, 1), changed: make(chan struct{}), chance: chance}
 }
 
 func (l *line) set(fault Fault) {
@@ -36,8 +37,35 @@ func (l *line) set(fault Fault) {
 		return
 	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fault == fault {
+		return
+	}
 	l.fault = fault
-	l.mu.Unlock()
+	close(l.changed)
+	l.changed = make(chan struct{})
+	if !fault.Cut { // what is on its way when the way is cut is no worse off than if it had gone at once
+		l.hurryLocked(time.Since(l.began) + fault.delay() + time.Duration(fault.JitterMillis)*time.Millisecond)
+	}
+}
+
+// hurryLocked has all that waits arrive by then, in the order in which it was sent where that is sooner than
+// it was due: a node that was slow for long is not so any more once that is mended.
+func (l *line) hurryLocked(latest time.Duration) {
+	for i := range l.waiting {
+		l.waiting[i].due = min(l.waiting[i].due, latest)
+	}
+	heap.Init(&l.waiting)
+	l.last = min(l.last, latest)
+	l.nudge()
+}
+
+// nudge has run look at what waits.
+func (l *line) nudge() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
 }
 
 func (l *line) current() Fault {
@@ -47,6 +75,33 @@ func (l *line) current() Fault {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.fault
+}
+
+// hold waits as long as what is sent now is delayed, less if that changes meanwhile, and returns what is
+// wrong then; false if ctx ended.
+func (l *line) hold(ctx context.Context) (Fault, bool) {
+	if l == nil {
+		return Fault{}, ctx.Err() == nil
+	}
+	began := time.Now()
+	for {
+		l.mu.Lock()
+		fault, changed := l.fault, l.changed
+		l.mu.Unlock()
+		left := fault.delay() - time.Since(began)
+		if fault.Cut || left <= 0 {
+			return fault, ctx.Err() == nil
+		}
+		waiting, cancel := context.WithTimeout(ctx, left)
+		select {
+		case <-changed:
+		case <-waiting.Done():
+		}
+		cancel()
+		if ctx.Err() != nil {
+			return fault, false
+		}
+	}
 }
 
 func (l *line) droppedCount() uint64 {
@@ -77,10 +132,7 @@ func (l *line) take(frame []byte) bool {
 		l.bytes += len(frame)
 		heap.Push(&l.waiting, parcel{due: due, sequence: l.sequence, frame: append([]byte(nil), frame...)})
 	}
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
+	l.nudge()
 	return true
 }
 

@@ -138,7 +138,8 @@ func (n *Network) count(p parcel) {
 	w.newest = max(w.newest, p.sequence)
 }
 
-// SetFault replaces the fault on the way from one node to another; Fault{} heals it.
+// SetFault replaces the fault on the way from one node to another; Fault{} heals it. Unlike in a Transport,
+// frames that were delayed still arrive in their time: tests want those that are older than what they cross.
 func (n *Network) SetFault(from, to flotilla.NodeID, fault Fault) error {
 	if err := fault.Check(); err != nil {
 		return err

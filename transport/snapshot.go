@@ -67,11 +67,11 @@ func (p *peer) sendSnapshot(ctx context.Context, header []byte, body func(io.Wri
 	p.mu.Lock()
 	address := p.address
 	p.mu.Unlock()
-	fault := p.outgoing.current()
-	if fault.Cut {
+	fault, ok := p.outgoing.hold(ctx)
+	switch {
+	case fault.Cut:
 		return errCut
-	}
-	if !wait(ctx, fault.delay()) {
+	case !ok:
 		return ctx.Err()
 	}
 	connection, stream, err := p.t.open(ctx, snapshotMethod, p.id, address)

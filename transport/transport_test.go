@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"flotilla"
@@ -287,6 +288,65 @@ func TestIncomingFaults(t *testing.T) {
 	if got := b.from(1); !slices.Equal(got, []string{"healed"}) {
 		t.Errorf("got %q", got)
 	}
+}
+
+// TestHealingEndsADelay: what a long delay holds back arrives once it is taken off, on either end of the
+// link, in order and before what is sent next; a shorter delay counts for it too.
+func TestHealingEndsADelay(t *testing.T) {
+	const long = MaxDelayMillis
+	for name, set := range map[string]func(a, b *node, f Fault) error{
+		"outgoing": func(a, _ *node, f Fault) error { return a.SetFault(2, f) },
+		"incoming": func(_, b *node, f Fault) error { return b.SetIncomingFault(1, f) },
+	} {
+		for _, then := range []Fault{{}, {DelayMillis: 1}} {
+			a, b := pair(t, basicOptions(1), basicOptions(2))
+			change := func(f Fault) {
+				if err := set(a, b, f); err != nil {
+					t.Fatal(err)
+				}
+			}
+			waits := func() bool { // at the end that holds it back
+				l := a.peer(2).outgoing
+				if name == "incoming" {
+					l = b.peer(1).incoming
+				}
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				return len(l.waiting) == 100
+			}
+			change(Fault{DelayMillis: long, JitterMillis: long})
+			sent := numbers(101)
+			sendFrames(a, 2, sent[:100])
+			eventually(t, "frames wait", waits)
+			change(then)
+			sendFrames(a, 2, sent[100:])
+			eventually(t, name+": what was delayed", func() bool { return len(b.from(1)) == len(sent) })
+			if got := b.from(1); !slices.Equal(got, sent) {
+				t.Errorf("%s, %+v: order or number differs", name, then)
+			}
+		}
+	}
+}
+
+// TestHealingLetsASnapshotGo: one that waits for a delay goes when that is taken off, as far as it is.
+func TestHealingLetsASnapshotGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine(nil, nil)
+		l.set(Fault{DelayMillis: MaxDelayMillis})
+		began, passed := time.Now(), make(chan time.Duration)
+		go func() {
+			fault, ok := l.hold(t.Context())
+			if fault.Cut || !ok {
+				t.Errorf("%+v, %v", fault, ok)
+			}
+			passed <- time.Since(began)
+		}()
+		<-time.After(time.Second) // of the test's own time
+		l.set(Fault{DelayMillis: 3000})
+		if took := <-passed; took != 3*time.Second {
+			t.Errorf("it waited for %v", took)
+		}
+	})
 }
 
 func sendFrames(n *node, to flotilla.NodeID, frames []string) {
