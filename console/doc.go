@@ -5,9 +5,9 @@
 // Read in this order: Console and Options (handler.go: every path), Tab (page.go; ask.go: one more
 // system is one more folder), Report (journal.go: what a node tells consoles), watcher (watch.go:
 // asks all nodes while a page is open) with history (merge.go: puts their notes in
-// order), Picture (picture.go), pusher (stream.go), Tell (tell.go: notes in plain words), Expect
-// and See (faults.go), Lab (lab.go; byhand.go where there is no supervisor), Plan (play.go), follow.go, load.go, Peers
-// (peers.go); collector (metrics.go; metrics_doors.go and
+// order), Picture (picture.go), pusher (stream.go), Tell (tell.go: notes in plain words), FaultAsk and
+// See (faults.go), Expect (expect.go) by links (majority.go), Lab (lab.go; byhand.go where there is no
+// supervisor), Plan (play.go), follow.go, load.go, Peers (peers.go); collector (metrics.go; metrics_doors.go and
 // metrics_queue.go, those of doors and of queues), guard.go (who may ask),
 // serve.go (the limits of the HTTP server). The page is in static: live.js wires its modules;
 // moment.js makes the picture of a moment that is over, of the notes alone; states.js has
