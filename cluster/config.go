@@ -45,10 +45,16 @@ type Config struct {
 	// known to be behind, twenty times as many are.
 	KeptEntries uint64
 
-	TickMillis     flotilla.Millis // zero means 50
-	ElectionTicks  int             // zero means 12: an election starts after 600 to 1200 ms of silence
+	TickMillis     flotilla.Millis // zero means DefaultTickMillis
+	ElectionTicks  int             // zero means DefaultElectionTicks: an election starts after 600 to 1200 ms of silence
 	HeartbeatTicks int             // zero means 2
 }
+
+// How fast time passes for a node, and after how much silence it takes another for dead, unless told otherwise.
+const (
+	DefaultTickMillis    flotilla.Millis = 50
+	DefaultElectionTicks                 = 12
+)
 
 // DefaultReplicas is how many copies a group has unless told otherwise.
 const DefaultReplicas = 3

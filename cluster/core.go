@@ -78,10 +78,10 @@ func NewCore(cfg Config, clocks Clocks) (*Core, error) {
 
 func withDefaults(cfg Config) Config {
 	if cfg.TickMillis == 0 {
-		cfg.TickMillis = 50
+		cfg.TickMillis = DefaultTickMillis
 	}
 	if cfg.ElectionTicks == 0 {
-		cfg.ElectionTicks = 12
+		cfg.ElectionTicks = DefaultElectionTicks
 	}
 	if cfg.HeartbeatTicks == 0 {
 		cfg.HeartbeatTicks = 2

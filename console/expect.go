@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"flotilla"
@@ -21,27 +22,77 @@ type Expectation struct {
 
 // Expect says what a fault will do to a cluster as it is now.
 func Expect(a FaultAsk, p Picture) Expectation {
-	name := a.Node.String()
-	var leads led
-	var e Expectation
+	o := outlookOf(a, p)
+	e := Expectation{Says: says(a, o) + silence(a, p), Loses: o.loses}
+	if len(e.Loses) > 0 {
+		e.Says = fmt.Sprintf("%v would have no majority: writes and linearizable reads are refused, eventual reads go on, and nothing that was acknowledged is lost. %s", join(e.Loses), e.Says)
+	}
+	return e
+}
+
+// outlook is how a cluster will be after a fault.
+type outlook struct {
+	// leads is what the node leads that has a majority then, and so elects another leader.
+	leads led
+	loses []flotilla.GroupID // have no majority then, and have one now
+	// isWhole says that each group has a majority then; isSafe that each has one without a node
+	// that becomes slow, too.
+	isWhole, isSafe bool
+	needed          []flotilla.NodeID // others that are slow, and that a majority needs once the node is gone
+}
+
+func outlookOf(a FaultAsk, p Picture) outlook {
 	now, then, without := linksOf(p), linksOf(p), linksOf(p)
 	then.apply(a, p)
 	without.runs[a.Node] = false
-	isAll := true
+	o := outlook{isWhole: true, isSafe: true}
 	for _, g := range p.Groups {
 		hasIt := then.hasMajority(g)
 		switch {
 		case !hasIt && now.hasMajority(g):
-			e.Loses = append(e.Loses, g.Group)
+			o.loses = append(o.loses, g.Group)
 		case g.Leader == a.Node:
-			leads.add(g)
+			o.leads.add(g)
 		}
-		isAll = isAll && hasIt && (!a.isSlowness() || without.hasMajority(g))
+		o.isWhole = o.isWhole && hasIt
+		o.isSafe = o.isSafe && hasIt && (!a.isSlowness() || without.hasMajority(g))
 	}
-	if e.Says = says(a, name, leads, isAll) + silence(a, p); len(e.Loses) > 0 {
-		e.Says = fmt.Sprintf("%v would have no majority: writes and linearizable reads are refused, eventual reads go on, and nothing that was acknowledged is lost. %s", join(e.Loses), e.Says)
+	if !a.isSlowness() {
+		o.needed = slices.DeleteFunc(then.needed(p), func(n flotilla.NodeID) bool { return n == a.Node })
 	}
-	return e
+	return o
+}
+
+// waits says what writes wait for after a fault that takes a node away from the others; empty: nothing.
+func (o outlook) waits() string {
+	if len(o.needed) == 0 {
+		return ""
+	}
+	names := make([]string, 0, len(o.needed))
+	for _, n := range o.needed {
+		names = append(names, n.String())
+	}
+	verb := "is"
+	if len(names) > 1 {
+		verb = "are"
+	}
+	return fmt.Sprintf("What is left needs %s, which %s slow: each write takes so much longer.", strings.Join(names, ", "), verb)
+}
+
+// election says what follows where a node is lost.
+func (o outlook) election() string {
+	election, waits := o.leads.election(), o.waits()
+	switch {
+	case election != "" && waits != "":
+		return election + " " + waits
+	case election != "":
+		return election
+	case !o.isWhole:
+		return "No other can be elected."
+	case waits != "":
+		return "It leads nothing. " + waits
+	}
+	return "It leads nothing: nobody will notice but those who ask it."
 }
 
 // isSlowness reports whether a node becomes slow: it is still there, but who needs it waits for it.
@@ -49,8 +100,11 @@ func (a FaultAsk) isSlowness() bool {
 	return a.Verb == supervisor.Slow || a.Verb == supervisor.SlowDisk
 }
 
-// needed says of a slow node that nobody can do without it.
-const needed = "No majority does without it: each write takes so much longer."
+// needed says of a slow node that nobody can do without it, and hopeless that nobody can do with it.
+const (
+	needed   = "No majority does without it: each write takes so much longer."
+	hopeless = "There is no majority as it is."
+)
 
 // led is what a node leads: groups that own slots, and so keys and queues, by name, and whether the
 // directory, which has neither.
@@ -91,25 +145,21 @@ func silence(a FaultAsk, p Picture) string {
 	return fmt.Sprintf(" This page came from %v: it goes silent until %v is back.", a.Node, a.Node)
 }
 
-// says describes a fault alone: which of the groups that a node leads will elect another leader, and
-// whether that is all, as each group has a majority then; of a node that becomes slow, without it.
-func says(a FaultAsk, name string, leads led, isAll bool) string {
-	election := leads.election()
-	switch {
-	case election == "" && isAll:
-		election = "It leads nothing: nobody will notice but those who ask it."
-	case election == "":
-		election = "No other can be elected."
-	}
+// says describes a fault alone, and what follows for what the node leads.
+func says(a FaultAsk, o outlook) string {
+	name, election := a.Node.String(), o.election()
 	switch a.Verb {
 	case supervisor.Kill:
 		return name + " ends at once, as in a crash, and stays down. " + election + " What was acknowledged is on a majority of disks."
 	case supervisor.Restart:
 		text := name + " hands over what it leads, stops, and starts again from its disk; if it is down, it starts."
-		if isAll {
-			return text + " Nobody should notice."
+		switch waits := o.waits(); {
+		case !o.isWhole:
+			return text + " What needs a majority waits until enough are there."
+		case waits != "":
+			return text + " " + waits
 		}
-		return text + " What needs a majority waits until enough are there."
+		return text + " Nobody should notice."
 	case supervisor.Pause:
 		return name + " stops running, but keeps its connections, as in a long garbage collection. " + election
 	case supervisor.Resume:
@@ -117,14 +167,11 @@ func says(a FaultAsk, name string, leads led, isAll bool) string {
 	case supervisor.Isolate:
 		return name + " and the others hear nothing of each other; clients still reach it. It refuses writes and linearizable reads; eventual reads show what it has. " + election
 	case supervisor.Cut:
-		return cutSays(a, name, isAll)
+		return cutSays(a, name, o.isWhole)
 	case supervisor.Slow:
-		if !isAll {
-			return fmt.Sprintf("Each message to and from %s is %d ms late. %s", name, a.Delay, needed)
-		}
-		return fmt.Sprintf("Each message to and from %s is %d ms late. A majority does without it; if it leads, writes take longer, until it gives way to a faster node.", name, a.Delay)
+		return slowSays(a, name, o)
 	case supervisor.SlowDisk:
-		return slowDiskSays(a, name, leads, isAll)
+		return slowDiskSays(a, name, o)
 	case supervisor.Clock:
 		return fmt.Sprintf("The wall clock of %s will be %s. No answer may depend on that; where it leads, TTLs count in its time, which never goes back.", name, cluster.Skew{OffsetMillis: a.Ahead}.Words())
 	case supervisor.Wipe:
@@ -148,17 +195,37 @@ func cutSays(a FaultAsk, name string, isAll bool) string {
 	return fmt.Sprintf("%s and %v do not hear each other, unless a third node hears both, and passes on what they have for each other.", name, a.To)
 }
 
-// slowDiskSays describes a slow disk.
-func slowDiskSays(a FaultAsk, name string, leads led, isAll bool) string {
-	text := fmt.Sprintf("Each synced write of %s takes %d ms longer. ", name, a.Delay)
-	switch {
-	case a.Delay >= 600 && !isAll:
-		return text + "Meanwhile it says nothing to anybody, so that the others take it for dead now and then. " + needed
-	case !isAll:
+// slowSays describes slow links.
+func slowSays(a FaultAsk, name string, o outlook) string {
+	text := fmt.Sprintf("Each message to and from %s is %d ms late. ", name, a.Delay)
+	switch isTooLate := 2*a.Delay >= electionMillis; {
+	case len(o.loses) > 0:
+		return text + "With answers later than 0.6 s nodes take it for dead. No majority does without it."
+	case !o.isWhole:
+		return text + hopeless
+	case !o.isSafe:
 		return text + needed
-	case a.Delay >= 600:
-		return text + "Meanwhile it says nothing to anybody, so that the others take it for dead now and then, and elect other leaders. A majority does without it."
+	case isTooLate:
+		return text + "With answers later than 0.6 s nodes take it for dead. A majority does without it, and elects another leader where it leads."
 	}
+	return text + "A majority does without it; if it leads, writes take longer, until it gives way to a faster node."
+}
+
+// slowDiskSays describes a slow disk.
+func slowDiskSays(a FaultAsk, name string, o outlook) string {
+	text := fmt.Sprintf("Each synced write of %s takes %d ms longer. ", name, a.Delay)
+	const dead = "Meanwhile it says nothing to anybody, so that the others take it for dead now and then"
+	switch isTooLate := a.Delay >= electionMillis; {
+	case len(o.loses) > 0:
+		return text + dead + ". No majority does without it: from the first write on leaders are lost."
+	case !o.isWhole:
+		return text + hopeless
+	case !o.isSafe:
+		return text + needed
+	case isTooLate:
+		return text + dead + ", and elect other leaders. A majority does without it."
+	}
+	leads := o.leads
 	switch {
 	case len(leads.groups) == 0 && leads.isDirectory:
 		return text + "Of all groups it leads the directory only, g0: making groups and members takes so much longer, keys and queues do not wait for it."

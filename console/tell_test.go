@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
 	"flotilla"
 	"flotilla/cluster"
 	"flotilla/supervisor"
+	"flotilla/transport"
 )
 
 // TestEveryNoteIsTold: in words, not by the name of its kind, with why and with what follows.
@@ -110,8 +112,59 @@ func three() Picture {
 	return p
 }
 
-// TestLossOfMajorityIsForeseen: by deaths and by cuts, but not where a third node can
-// pass messages on, and not again where it is lost already.
+// slowed is a cluster where what one node sends, and is sent, is late.
+func slowed(p Picture, node flotilla.NodeID, delay flotilla.Millis) Picture {
+	for i := range p.Nodes {
+		n := &p.Nodes[i]
+		n.Faults = map[flotilla.NodeID]transport.Fault{}
+		for _, other := range p.Nodes {
+			if other.Node != n.Node && (n.Node == node || other.Node == node) {
+				n.Faults[other.Node] = transport.Fault{DelayMillis: delay}
+			}
+		}
+	}
+	return p
+}
+
+// killed is a cluster of which one node is down.
+func killed(p Picture, node flotilla.NodeID) Picture {
+	p.Nodes = slices.Clone(p.Nodes)
+	p.Nodes[node-1].State = "down"
+	return p
+}
+
+// TestSlownessThatIsNeededIsTold: where a majority is left that needs a slow node, each write waits for it.
+func TestSlownessThatIsNeededIsTold(t *testing.T) {
+	disk := three()
+	disk.Nodes[0].DiskDelay = 100
+	for _, p := range []Picture{slowed(three(), 1, 100), disk} {
+		for _, verb := range []supervisor.Verb{supervisor.Kill, supervisor.Restart, supervisor.Pause, supervisor.Isolate, supervisor.Wipe} {
+			if e := Expect(FaultAsk{Verb: verb, Node: 3}, p); len(e.Loses) > 0 || !strings.Contains(e.Says, "needs n1, which is slow: each write takes so much longer") || strings.Contains(e.Says, "obody will notice") || strings.Contains(e.Says, "obody should notice") {
+				t.Errorf("%s: %+v", verb, e)
+			}
+			if says := Expect(FaultAsk{Verb: verb, Node: 1}, p).Says; strings.Contains(says, "needs n1") {
+				t.Errorf("%s of the slow one: %s", verb, says)
+			}
+		}
+	}
+	e := Expect(FaultAsk{Verb: "slow", Node: 3, Delay: 3000}, killed(three(), 2))
+	if strings.Contains(e.Says, "each write takes so much longer") || !strings.Contains(e.Says, "take it for dead") {
+		t.Errorf("%+v", e)
+	}
+	e = Expect(FaultAsk{Verb: "slow", Node: 3, Delay: 150}, killed(three(), 2))
+	if len(e.Loses) > 0 || !strings.Contains(e.Says, "each write takes so much longer") {
+		t.Errorf("%+v", e)
+	}
+	for _, verb := range []supervisor.Verb{supervisor.Slow, supervisor.SlowDisk} { // nothing is there that could become slower
+		gone := killed(killed(three(), 2), 1)
+		if e := Expect(FaultAsk{Verb: verb, Node: 3, Delay: 150}, gone); strings.Contains(e.Says, "each write takes so much longer") {
+			t.Errorf("%s without a majority: %s", verb, e.Says)
+		}
+	}
+}
+
+// TestLossOfMajorityIsForeseen: by deaths and by cuts, by links and disks that are too slow, but not where a
+// third node can pass messages on, and not again where it is lost already.
 func TestLossOfMajorityIsForeseen(t *testing.T) {
 	down := three()
 	down.Nodes[1].State = "down"
@@ -123,6 +176,10 @@ func TestLossOfMajorityIsForeseen(t *testing.T) {
 	learning.Groups[0].Copies[2].Role = "learner"
 	starting := three() // of a node that does not answer nothing is known: its copy may well be there
 	starting.Nodes[2].State, starting.Groups[0].Copies[2].Role = "starting", "unknown"
+	slow, late, full := slowed(three(), 1, 1000), slowed(three(), 1, 250), three()
+	full.Nodes[2].DiskDelay = 5000
+	halfway := three() // what n1 sends to n2 is late, not what comes back
+	halfway.Nodes[0].Faults = map[flotilla.NodeID]transport.Fault{2: {DelayMillis: 500}}
 	for _, c := range []struct {
 		what  string
 		ask   FaultAsk
@@ -146,6 +203,21 @@ func TestLossOfMajorityIsForeseen(t *testing.T) {
 		{"a cut link that can be gone around", FaultAsk{Verb: "cut", Node: 1, To: 3}, three(), false},
 		{"a cut link that can not", FaultAsk{Verb: "cut", Node: 1, To: 3, IsOneWay: true}, down, true},
 		{"lost already", FaultAsk{Verb: "kill", Node: 1}, gone, false},
+		{"links that are too slow", FaultAsk{Verb: "slow", Node: 3, Delay: 3000}, three(), false},
+		{"links that are too slow, of two", FaultAsk{Verb: "slow", Node: 3, Delay: 3000}, down, true},
+		{"links that are too slow there and back, of two", FaultAsk{Verb: "slow", Node: 3, Delay: 300}, down, true},
+		{"links that are slow, of two", FaultAsk{Verb: "slow", Node: 3, Delay: 299}, down, false},
+		{"links that were too slow already", FaultAsk{Verb: "kill", Node: 3}, slow, true},
+		{"the one whose links are too slow dies", FaultAsk{Verb: "kill", Node: 1}, slow, false},
+		{"links that are slow already", FaultAsk{Verb: "kill", Node: 3}, late, false},
+		{"both ends of a link are slow, and that is too much", FaultAsk{Verb: "slow", Node: 2, Delay: 100}, killed(late, 3), true},
+		{"links that become less slow", FaultAsk{Verb: "slow", Node: 1, Delay: 100}, killed(late, 3), false},
+		{"one way is late", FaultAsk{Verb: "kill", Node: 3}, halfway, false},
+		{"the way back, too", FaultAsk{Verb: "slow", Node: 1, Delay: 100}, killed(halfway, 3), true},
+		{"a disk that is too slow", FaultAsk{Verb: "slow-disk", Node: 3, Delay: 5000}, three(), false},
+		{"a disk that is too slow, of two", FaultAsk{Verb: "slow-disk", Node: 3, Delay: 600}, down, true},
+		{"a disk that is slow, of two", FaultAsk{Verb: "slow-disk", Node: 3, Delay: 599}, down, false},
+		{"a disk that was too slow already", FaultAsk{Verb: "kill", Node: 2}, full, true},
 		{"mending", FaultAsk{Verb: "heal"}, down, false},
 	} {
 		e := Expect(c.ask, c.p)

@@ -182,7 +182,7 @@ export function start() {
     tellRoles(choice, world.picture);
     if (!touched) choice.value = worthBreaking(world.picture);
     if (!choice.value) choice.selectedIndex = 0; // a node that came after the page
-    const counts = JSON.stringify([choice.value, world.picture.groups.map((g) => [g.leader, g.slots, g.copies.map((c) => c.role)]), world.picture.nodes.map((n) => [n.state, n.faults, n.pid])]); // what is foreseen depends on it
+    const counts = JSON.stringify([choice.value, world.picture.groups.map((g) => [g.leader, g.slots, g.copies.map((c) => c.role)]), world.picture.nodes.map((n) => [n.state, n.faults, n.disk_delay_ms, n.pid])]); // what is foreseen depends on it
     if (counts !== before) { before = counts; expect(); }
   });
   arrive();
