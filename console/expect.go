@@ -32,21 +32,27 @@ func Expect(a FaultAsk, p Picture) Expectation {
 
 // outlook is how a cluster will be after a fault.
 type outlook struct {
+	state string // of the node now
+	to    string // of the other end of what is cut
 	// leads is what the node leads that has a majority then, and so elects another leader.
 	leads led
 	loses []flotilla.GroupID // have no majority then, and have one now
 	// isWhole says that each group has a majority then; isSafe that each has one without a node
 	// that becomes slow, too.
 	isWhole, isSafe bool
-	needed          []flotilla.NodeID // others that are slow, and that a majority needs once the node is gone
+	leaderless      []flotilla.GroupID // have no leader now
+	needed          []flotilla.NodeID  // others that are slow, and that a majority needs once the node is gone
 }
 
 func outlookOf(a FaultAsk, p Picture) outlook {
 	now, then, without := linksOf(p), linksOf(p), linksOf(p)
 	then.apply(a, p)
 	without.runs[a.Node] = false
-	o := outlook{isWhole: true, isSafe: true}
+	o := outlook{state: nodeOf(p, a.Node).State, to: nodeOf(p, a.To).State, isWhole: true, isSafe: true}
 	for _, g := range p.Groups {
+		if g.Leader == 0 {
+			o.leaderless = append(o.leaderless, g.Group)
+		}
 		hasIt := then.hasMajority(g)
 		switch {
 		case !hasIt && now.hasMajority(g):
@@ -63,20 +69,27 @@ func outlookOf(a FaultAsk, p Picture) outlook {
 	return o
 }
 
-// waits says what writes wait for after a fault that takes a node away from the others; empty: nothing.
+// waits says who waits, and for what, though there is a majority: nobody, if that is empty.
 func (o outlook) waits() string {
-	if len(o.needed) == 0 {
-		return ""
+	var all []string
+	if len(o.leaderless) > 0 {
+		all = append(all, join(o.leaderless)+plural(len(o.leaderless), " has", " have")+" no leader now: what is asked of it waits for one.")
 	}
-	names := make([]string, 0, len(o.needed))
-	for _, n := range o.needed {
-		names = append(names, n.String())
+	if len(o.needed) > 0 {
+		names := make([]string, 0, len(o.needed))
+		for _, n := range o.needed {
+			names = append(names, n.String())
+		}
+		all = append(all, "What is left needs "+strings.Join(names, ", ")+", which "+plural(len(names), "is", "are")+" slow: each write takes so much longer.")
 	}
-	verb := "is"
-	if len(names) > 1 {
-		verb = "are"
+	return strings.Join(all, " ")
+}
+
+func plural(n int, one, more string) string {
+	if n == 1 {
+		return one
 	}
-	return fmt.Sprintf("What is left needs %s, which %s slow: each write takes so much longer.", strings.Join(names, ", "), verb)
+	return more
 }
 
 // election says what follows where a node is lost.
@@ -148,18 +161,19 @@ func silence(a FaultAsk, p Picture) string {
 // says describes a fault alone, and what follows for what the node leads.
 func says(a FaultAsk, o outlook) string {
 	name, election := a.Node.String(), o.election()
+	if text := unmoved(a, o); text != "" {
+		return text
+	}
+	isStart := a.Verb == supervisor.Restart || a.Verb == supervisor.Wipe
+	if o.state == "silent" && !isStart && a.Verb != supervisor.Heal {
+		o.state = ""
+		return name + " does not answer: if it is gone, nothing changes. Else: " + says(a, o)
+	}
 	switch a.Verb {
 	case supervisor.Kill:
 		return name + " ends at once, as in a crash, and stays down. " + election + " What was acknowledged is on a majority of disks."
 	case supervisor.Restart:
-		text := name + " hands over what it leads, stops, and starts again from its disk; if it is down, it starts."
-		switch waits := o.waits(); {
-		case !o.isWhole:
-			return text + " What needs a majority waits until enough are there."
-		case waits != "":
-			return text + " " + waits
-		}
-		return text + " Nobody should notice."
+		return restartSays(name, o)
 	case supervisor.Pause:
 		return name + " stops running, but keeps its connections, as in a long garbage collection. " + election
 	case supervisor.Resume:
@@ -167,7 +181,7 @@ func says(a FaultAsk, o outlook) string {
 	case supervisor.Isolate:
 		return name + " and the others hear nothing of each other; clients still reach it. It refuses writes and linearizable reads; eventual reads show what it has. " + election
 	case supervisor.Cut:
-		return cutSays(a, name, o.isWhole)
+		return cutSays(a, name, o)
 	case supervisor.Slow:
 		return slowSays(a, name, o)
 	case supervisor.SlowDisk:
@@ -175,21 +189,75 @@ func says(a FaultAsk, o outlook) string {
 	case supervisor.Clock:
 		return fmt.Sprintf("The wall clock of %s will be %s. No answer may depend on that; where it leads, TTLs count in its time, which never goes back.", name, cluster.Skew{OffsetMillis: a.Ahead}.Words())
 	case supervisor.Wipe:
-		return name + " is killed, loses all of its data, and starts with an empty disk. " + election + " It comes back with new copies that leaders fill by snapshots; until then one more loss is one too many."
+		return wipeSays(name, o)
 	case supervisor.Heal:
 		return "Links and disks are good again; what was missed is sent again, within a second or two."
 	}
 	return "That is no fault that is known here."
 }
 
-// cutSays describes a way that is cut.
-func cutSays(a FaultAsk, name string, isAll bool) string {
+// unmoved says of a node that is as it is asked to be already, or that can not be, that nothing changes; empty of
+// others.
+func unmoved(a FaultAsk, o outlook) string {
+	name := a.Node.String()
+	if a.Verb == supervisor.Cut && o.state != "down" && o.state != "paused" {
+		name, o.state = a.To.String(), o.to
+	}
 	switch {
-	case a.IsOneWay && isAll:
+	case o.state == "down" && (a.Verb == supervisor.Kill || a.Verb == supervisor.Pause):
+		return name + " is down already: nothing changes."
+	case o.state == "down" && a.Verb == supervisor.Resume:
+		return name + " is down: nothing changes. A restart starts it."
+	case o.state == "down" && !isProcess(a.Verb) && a.Verb != supervisor.Heal:
+		return name + " is down: nothing changes until it runs."
+	case o.state == "paused" && a.Verb == supervisor.Pause:
+		return name + " is paused already: nothing changes."
+	case o.state == "paused" && !isProcess(a.Verb) && a.Verb != supervisor.Heal:
+		return name + " is paused: nothing changes until it goes on."
+	case a.Verb == supervisor.Resume && (o.state == "up" || o.state == "unready" || o.state == "draining"):
+		return name + " is not paused: nothing changes."
+	}
+	return ""
+}
+
+// restartSays describes a process that ends and starts, or only starts.
+func restartSays(name string, o outlook) string {
+	text := name + " hands over what it leads, stops, and starts again from its disk."
+	switch o.state {
+	case "down":
+		return name + " is down: it starts again from its disk."
+	case "paused":
+		text = name + " is paused: its process ends, and starts again from its disk."
+	}
+	switch waits := o.waits(); {
+	case !o.isWhole:
+		return text + " What needs a majority waits until enough are there."
+	case waits != "":
+		return text + " " + waits
+	}
+	return text + " Nobody should notice."
+}
+
+// wipeSays describes the loss of a disk.
+func wipeSays(name string, o outlook) string {
+	text := name + " is killed, loses all of its data, and starts with an empty disk. " + o.election()
+	if o.state == "down" {
+		text = name + " is down: it starts with an empty disk."
+	}
+	return text + " It comes back with new copies that leaders fill by snapshots; until then one more loss is one too many."
+}
+
+// cutSays describes a way that is cut.
+func cutSays(a FaultAsk, name string, o outlook) string {
+	waits := o.waits()
+	switch {
+	case a.IsOneWay && o.isWhole && waits != "":
+		return fmt.Sprintf("What %s sends to %v is lost, not what comes back. A third node that hears both passes it on after some 0.4 s. %s", name, a.To, waits)
+	case a.IsOneWay && o.isWhole:
 		return fmt.Sprintf("What %s sends to %v is lost, not what comes back. A third node that hears both passes it on after some 0.4 s: nobody should notice.", name, a.To)
 	case a.IsOneWay:
 		return fmt.Sprintf("What %s sends to %v is lost, not what comes back, unless a third node hears both, and passes it on.", name, a.To)
-	case isAll:
+	case o.isWhole:
 		return fmt.Sprintf("%s and %v do not hear each other. A third node that hears both passes on what they have for each other after some 0.4 s.", name, a.To)
 	}
 	return fmt.Sprintf("%s and %v do not hear each other, unless a third node hears both, and passes on what they have for each other.", name, a.To)
@@ -226,9 +294,11 @@ func slowDiskSays(a FaultAsk, name string, o outlook) string {
 		return text + dead + ", and elect other leaders. A majority does without it."
 	}
 	leads := o.leads
-	switch {
+	switch waits := o.waits(); {
 	case len(leads.groups) == 0 && leads.isDirectory:
 		return text + "Of all groups it leads the directory only, g0: making groups and members takes so much longer, keys and queues do not wait for it."
+	case len(leads.groups) == 0 && waits != "":
+		return text + "It leads nothing, and a majority does without it. " + waits
 	case len(leads.groups) == 0:
 		return text + "It leads nothing: a majority does without it, and nobody will notice."
 	}

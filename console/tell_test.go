@@ -290,6 +290,55 @@ func TestWhatWasSeen(t *testing.T) {
 	}
 }
 
+// TestAStateIsForeseen: of a node that is down, paused, or runs already, a fault says that first, and promises
+// nothing that such a node does not do.
+func TestAStateIsForeseen(t *testing.T) {
+	for _, c := range []struct {
+		state     string
+		ask       FaultAsk
+		says, not string
+	}{
+		{"down", FaultAsk{Verb: "kill", Node: 3}, "n3 is down already: nothing changes.", "ends at once"},
+		{"down", FaultAsk{Verb: "pause", Node: 3}, "n3 is down already: nothing changes.", "keeps its connections"},
+		{"down", FaultAsk{Verb: "resume", Node: 3}, "n3 is down: nothing changes.", "goes on"},
+		{"down", FaultAsk{Verb: "isolate", Node: 3}, "n3 is down: nothing changes until it runs.", "still reach"},
+		{"down", FaultAsk{Verb: "cut", Node: 3, To: 1}, "n3 is down: nothing changes until it runs.", "do not hear"},
+		{"down", FaultAsk{Verb: "cut", Node: 1, To: 3}, "n3 is down: nothing changes until it runs.", "do not hear"},
+		{"down", FaultAsk{Verb: "slow", Node: 3, Delay: 100}, "n3 is down: nothing changes until it runs.", "ms late"},
+		{"down", FaultAsk{Verb: "slow-disk", Node: 3, Delay: 100}, "n3 is down: nothing changes until it runs.", "takes"},
+		{"down", FaultAsk{Verb: "clock", Node: 3, Ahead: 100}, "n3 is down: nothing changes until it runs.", "where it leads"},
+		{"down", FaultAsk{Verb: "restart", Node: 3}, "n3 is down: it starts again from its disk.", "hands over"},
+		{"down", FaultAsk{Verb: "wipe", Node: 3}, "n3 is down: it starts with an empty disk.", "is killed"},
+		{"paused", FaultAsk{Verb: "pause", Node: 3}, "n3 is paused already: nothing changes.", "keeps its connections"},
+		{"paused", FaultAsk{Verb: "isolate", Node: 3}, "n3 is paused: nothing changes until it goes on.", "still reach"},
+		{"paused", FaultAsk{Verb: "resume", Node: 3}, "n3 goes on where it stopped.", "nothing changes"},
+		{"paused", FaultAsk{Verb: "restart", Node: 3}, "n3 is paused: its process ends, and starts again from its disk.", "hands over"},
+		{"paused", FaultAsk{Verb: "kill", Node: 3}, "n3 ends at once", "nothing changes"},
+		{"up", FaultAsk{Verb: "resume", Node: 3}, "n3 is not paused: nothing changes.", "goes on"},
+		{"up", FaultAsk{Verb: "restart", Node: 3}, "n3 hands over what it leads", "if it is down"},
+		{"silent", FaultAsk{Verb: "isolate", Node: 3}, "n3 does not answer: if it is gone, nothing changes. ", ""},
+		{"down", FaultAsk{Verb: "heal"}, "Links and disks are good again", "n0"},
+	} {
+		p := three()
+		p.Nodes[2].State = c.state
+		if says := Expect(c.ask, p).Says; !strings.HasPrefix(says, c.says) || c.not != "" && strings.Contains(says, c.not) {
+			t.Errorf("%s, %+v: %s", c.state, c.ask, says)
+		}
+	}
+}
+
+// TestNobodyIsCalmWithoutALeader: while a group has no leader, that is said, and not that nobody will notice.
+func TestNobodyIsCalmWithoutALeader(t *testing.T) {
+	p := three()
+	p.Groups[0].Leader = 0
+	for _, ask := range []FaultAsk{{Verb: "kill", Node: 3}, {Verb: "restart", Node: 3}, {Verb: "pause", Node: 3}, {Verb: "isolate", Node: 3}, {Verb: "wipe", Node: 3},
+		{Verb: "cut", Node: 1, To: 3, IsOneWay: true}, {Verb: "slow-disk", Node: 3, Delay: 100}} {
+		if says := Expect(ask, p).Says; strings.Contains(says, "obody will notice") || strings.Contains(says, "obody should notice") || !strings.Contains(says, "g1 has no leader now") {
+			t.Errorf("%+v: %s", ask, says)
+		}
+	}
+}
+
 // TestWhoLosesTheMajorityElectsNobody: what is said of an election is of groups that can hold one.
 func TestWhoLosesTheMajorityElectsNobody(t *testing.T) {
 	p := three()
