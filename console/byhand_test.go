@@ -22,13 +22,16 @@ import (
 // knownHost knows a topology, and can do nothing.
 type knownHost struct {
 	flotilla.Host
-	self  flotilla.NodeID
-	nodes *[]flotilla.NodeInfo
+	self   flotilla.NodeID
+	nodes  *[]flotilla.NodeInfo
+	groups []flotilla.GroupInfo
 }
 
 func (h knownHost) Self() flotilla.NodeID { return h.self }
 
-func (h knownHost) Topology() *flotilla.Topology { return &flotilla.Topology{Nodes: *h.nodes} }
+func (h knownHost) Topology() *flotilla.Topology {
+	return &flotilla.Topology{Nodes: *h.nodes, Groups: h.groups}
+}
 
 // byHand starts the consoles of three nodes without a supervisor: n1 and n2 of one lab, n3 of
 // none, and n4 is not there. What a node is asked to do goes into asked.

@@ -17,7 +17,7 @@
 // request whose Host is not one of ours is refused, so that a web page elsewhere can not reach
 // a node by renaming itself to 127.0.0.1; profiles are for loopback only. Where there is a
 // password, everything but health asks for it. Nothing is loaded from elsewhere. With no page open, no other
-// node is asked. No page shows an effect before its cause.
+// node is asked, but for who breaks something. No page shows an effect before its cause.
 //
 // Keys and values are shown by the store's tab only, bodies of messages by the queue's; they
 // are never logged, and secrets are never shown.

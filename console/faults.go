@@ -121,6 +121,9 @@ func (c *Console) fault(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, errToken.Error(), http.StatusForbidden)
 		return
 	}
+	if ask.mayLose() {
+		c.watcher.refresh(r.Context()) // it is judged by what is, not by what was when a page was last open
+	}
 	picture := c.watcher.picture(time.Now())
 	if err := ask.check(picture); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -149,6 +152,11 @@ func (c *Console) fault(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, done)
 }
 
+// mayLose reports whether a fault may take the majority away from a group.
+func (a FaultAsk) mayLose() bool {
+	return a.Verb != supervisor.Heal && a.Verb != supervisor.Resume && a.Verb != supervisor.Clock
+}
+
 // nodeOf returns a node of the picture, or none.
 func nodeOf(p Picture, id flotilla.NodeID) NodePicture {
 	for _, n := range p.Nodes {
@@ -162,6 +170,7 @@ func nodeOf(p Picture, id flotilla.NodeID) NodePicture {
 // expect says beforehand what a fault will do.
 func (c *Console) expect(w http.ResponseWriter, r *http.Request) {
 	ask, err := askedBy(r.URL.Query())
+	c.watcher.freshen(r.Context())
 	picture := c.watcher.picture(time.Now())
 	if err == nil {
 		err = ask.check(picture)
@@ -206,6 +215,7 @@ func (c *Console) seen(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("since is a stamp of the last ten minutes: what was before %d is not remembered", oldest), http.StatusBadRequest)
 		return
 	}
+	c.watcher.freshen(r.Context())
 	c.watcher.mu.Lock()
 	notes := c.watcher.history.rare() // elections are
 	c.watcher.mu.Unlock()

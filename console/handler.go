@@ -151,7 +151,7 @@ func New(o Options) *Console {
 // ServeHTTP is part of http.Handler.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
 
-// Run asks all nodes what they do, while pages are open, and makes the load that they
+// Run asks all nodes what they do, while pages are open or something is broken, and makes the load that they
 // ask for, until ctx ends.
 func (c *Console) Run(ctx context.Context) {
 	var parts sync.WaitGroup

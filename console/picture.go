@@ -151,14 +151,12 @@ func (w *watcher) drawGroup(info flotilla.GroupInfo) GroupPicture {
 		if h.status == nil {
 			continue
 		}
-		phase := w.fleet[id].Phase
-		isStopped := phase == supervisor.Down || phase == supervisor.Paused || phase == supervisor.Waiting
 		for _, s := range h.status.Groups {
 			if s.Group != info.ID {
 				continue
 			}
 			g.Slots = max(g.Slots, s.Slots)
-			if s.IsHere && h.answers && !isStopped {
+			if s.IsHere && h.answers && !isStopped(w.fleet[id].Phase) {
 				said[id] = s
 				g.Term, g.Commit = max(g.Term, s.Term), max(g.Commit, s.Commit)
 				holders = append(holders, id)

@@ -20,6 +20,7 @@ const (
 	statusEvery  = 2 // asked for with each second question
 	askTimeout   = time.Second
 	lingerPeriod = 10 * time.Second // nodes are asked for so long after the last page has gone
+	freshPeriod  = 2 * time.Second  // what was asked within it is new enough to foresee by: more than while a page is open
 	// maxReportBytes bounds what another node may answer.
 	maxReportBytes = 32 << 20
 	// maxPages is how many event streams a node serves at a time.
@@ -27,7 +28,8 @@ const (
 )
 
 // watcher knows what all nodes do, as long as somebody has a page open: it asks
-// each of them, this one too, four times a second. With no page it does nothing.
+// each of them, this one too, four times a second. With no page it does nothing, but for
+// who wants to break something.
 type watcher struct {
 	options *Options
 
@@ -40,6 +42,7 @@ type watcher struct {
 	nodes   map[flotilla.NodeID]*heard
 	fleet   map[flotilla.NodeID]supervisor.MemberState
 	told    map[flotilla.NodeID]uint64 // the number of the last of its changes that is in the history
+	turns   map[flotilla.NodeID]chan struct{}
 }
 
 // heard is what a node last said of itself.
@@ -48,10 +51,11 @@ type heard struct {
 	wrong   supervisor.Faults // by a lab
 	answers bool
 	at      time.Time
+	askedAt time.Time // when its status was last asked for, and came or did not
 }
 
 func newWatcher(o *Options) *watcher {
-	return &watcher{options: o, wake: make(chan struct{}, 1), history: newHistory(), nodes: map[flotilla.NodeID]*heard{}, fleet: map[flotilla.NodeID]supervisor.MemberState{}, told: map[flotilla.NodeID]uint64{}}
+	return &watcher{options: o, wake: make(chan struct{}, 1), history: newHistory(), nodes: map[flotilla.NodeID]*heard{}, fleet: map[flotilla.NodeID]supervisor.MemberState{}, told: map[flotilla.NodeID]uint64{}, turns: map[flotilla.NodeID]chan struct{}{}}
 }
 
 // join notes that a page is open, and returns what notes that it is not any more; or
@@ -63,16 +67,95 @@ func (w *watcher) join() (leave func(), ok bool) {
 		return nil, false
 	}
 	w.pages++
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
+	w.rouse()
 	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.pages--
 		w.leftAt = time.Now()
 	}, true
+}
+
+// rouse has run ask.
+func (w *watcher) rouse() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// turn holds a token while no question to a node is under way: its answers are taken in their order.
+func (w *watcher) turn(id flotilla.NodeID) chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.turns[id] == nil {
+		w.turns[id] = make(chan struct{}, 1)
+		w.turns[id] <- struct{}{}
+	}
+	return w.turns[id]
+}
+
+// refresh asks all nodes once, and returns when each has answered or had time to. It has them be asked
+// for a while, as if a page had just gone: somebody wants to see what follows.
+func (w *watcher) refresh(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx) // a client that goes away is no reason to take nodes for silent
+	w.mu.Lock()
+	w.leftAt = time.Now()
+	w.mu.Unlock()
+	w.rouse()
+	if w.options.Fleet != nil {
+		w.askFleet(ctx)
+	}
+	var asked sync.WaitGroup
+	for _, n := range w.options.Host.Topology().Nodes {
+		if w.isStopped(n.ID) {
+			continue
+		}
+		asked.Go(func() {
+			turn, patience := w.turn(n.ID), time.NewTimer(askTimeout)
+			defer patience.Stop()
+			select {
+			case <-turn:
+				w.ask(ctx, n, true)
+				turn <- struct{}{}
+			case <-patience.C: // it has not answered what was asked before
+			}
+		})
+	}
+	asked.Wait()
+}
+
+// freshen refreshes what is known, if that is old.
+func (w *watcher) freshen(ctx context.Context) {
+	oldest := time.Now()
+	for _, n := range w.options.Host.Topology().Nodes {
+		if w.isStopped(n.ID) {
+			continue
+		}
+		w.mu.Lock()
+		at := time.Time{}
+		if h := w.nodes[n.ID]; h != nil {
+			at = h.askedAt
+		}
+		w.mu.Unlock()
+		if at.Before(oldest) {
+			oldest = at
+		}
+	}
+	if time.Since(oldest) > freshPeriod {
+		w.refresh(ctx)
+	}
+}
+
+// isStopped reports whether the supervisor said that a node's process does not run.
+func (w *watcher) isStopped(id flotilla.NodeID) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return isStopped(w.fleet[id].Phase)
+}
+
+func isStopped(phase supervisor.Phase) bool {
+	return phase == supervisor.Down || phase == supervisor.Paused || phase == supervisor.Waiting
 }
 
 // run asks while somebody is there, until ctx ends.
@@ -92,23 +175,17 @@ func (w *watcher) askAll(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	ticker := time.NewTicker(askPeriod)
 	defer ticker.Stop()
-	asked := map[flotilla.NodeID]chan struct{}{} // a token while no question is under way
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
 	defer cancel() // before that, so that questions end
 	for round := 0; ; round++ {
 		for _, n := range w.options.Host.Topology().Nodes {
-			free := asked[n.ID]
-			if free == nil {
-				free = make(chan struct{}, 1)
-				free <- struct{}{}
-				asked[n.ID] = free
-			}
+			turn := w.turn(n.ID)
 			select {
-			case <-free:
+			case <-turn:
 				waiting.Go(func() {
 					w.ask(ctx, n, round%statusEvery == 0)
-					free <- struct{}{}
+					turn <- struct{}{}
 				})
 			default: // it has not answered yet
 			}
@@ -154,6 +231,9 @@ func (w *watcher) ask(ctx context.Context, n flotilla.NodeInfo, withStatus bool)
 		w.nodes[n.ID] = known
 	}
 	known.answers = err == nil
+	if withStatus || err != nil {
+		known.askedAt = time.Now()
+	}
 	if err != nil {
 		w.history.silent(n.ID)
 		return
