@@ -228,7 +228,11 @@ func (c *Console) seen(w http.ResponseWriter, r *http.Request) {
 
 // say tells what came of a node's load.
 func (n LoadCounts) say(node flotilla.NodeID) string {
-	text := fmt.Sprintf("the load through %v: %d commands answered, %d refused, %d without an answer", node, n.Done, n.Refused, n.Unknown)
+	text := fmt.Sprintf("the load through %v: %d commands answered, ", node, n.Done)
+	if n.Done > 0 {
+		text += fmt.Sprintf("the slowest after %.2f s, ", float64(n.LongestMicros)/1e6)
+	}
+	text += fmt.Sprintf("%d refused, %d without an answer", n.Refused, n.Unknown)
 	switch {
 	case n.Wrong > 0:
 		return text + fmt.Sprintf("; %d ACKNOWLEDGED WRITES MISSING", n.Wrong)

@@ -22,6 +22,7 @@ const (
 	maxLoadRate     = 5000 // commands a second
 	loadConnections = 8
 	loadTimeout     = 10 * time.Second // of a command
+	maxLoadBehind   = 10 * time.Second // what was due longer ago than that, while an answer was waited for, is left out
 	maxLoadPeriod   = 30 * time.Minute // then it ends by itself
 	// loadKeys are how many keys are read and written, beside a counter for each connection.
 	loadKeys = 1000
@@ -50,15 +51,32 @@ type load struct {
 	until  time.Time
 	counts LoadCounts
 	// times are of the last whole second, and filling of the one that began at began.
-	times, filling flotilla.Histogram
+	times, filling loadTimes
 	began          time.Time
 	past           []loadSecond
 }
 
-// loadSecond is the counts as they were at a time.
+// loadTimes is how long commands took that were answered, from when each was due: a command that waits
+// because the one before it does counts like one that was sent.
+type loadTimes struct {
+	flotilla.Histogram // in seconds
+	longest            time.Duration
+}
+
+func newLoadTimes() loadTimes {
+	return loadTimes{Histogram: flotilla.NewHistogram(flotilla.LatencyBounds())}
+}
+
+func (t *loadTimes) observe(took time.Duration) {
+	t.Observe(took.Seconds())
+	t.longest = max(t.longest, took)
+}
+
+// loadSecond is the counts as they were at a time, and the longest time in the second before.
 type loadSecond struct {
-	at     time.Time
-	counts LoadCounts
+	at      time.Time
+	counts  LoadCounts
+	longest time.Duration
 }
 
 // LoadCounts is what came of a load, since it was started.
@@ -68,6 +86,8 @@ type LoadCounts struct {
 	Unknown uint64 `json:"unknown"` // perhaps carried out
 	Checked uint64 `json:"checked"` // reads and counts that were compared with what had been acknowledged
 	Wrong   uint64 `json:"wrong"`   // of these, where that was missing
+	// LongestMicros is how long the slowest took of those that were answered.
+	LongestMicros int64 `json:"longest_us"`
 	// LastError is the last one's text.
 	LastError string `json:"last_error,omitempty"`
 }
@@ -76,14 +96,15 @@ type LoadCounts struct {
 type LoadState struct {
 	Rate int `json:"rate"`
 	LoadCounts
-	// MedianMicros and SlowMicros (of a hundred, one is slower) are of the last whole second.
+	// MedianMicros and SlowMicros (of a hundred, one is slower) are of the last whole second, of commands
+	// that were answered, from when they were due.
 	MedianMicros int64 `json:"median_us"`
 	SlowMicros   int64 `json:"slow_us"`
 }
 
 func newLoad(pipe *door.Pipe, password string, self func() flotilla.NodeID) *load {
 	return &load{pipe: pipe, password: password, self: self, wake: make(chan struct{}, 1), began: time.Now(),
-		times: flotilla.NewHistogram(flotilla.LatencyBounds()), filling: flotilla.NewHistogram(flotilla.LatencyBounds())}
+		times: newLoadTimes(), filling: newLoadTimes()}
 }
 
 // turn begins a new second, if it is time.
@@ -92,11 +113,12 @@ func (l *load) turn(now time.Time) {
 	if passed < time.Second {
 		return
 	}
-	l.times, l.filling, l.began = l.filling, flotilla.NewHistogram(flotilla.LatencyBounds()), now
+	longest := l.filling.longest
+	l.times, l.filling, l.began = l.filling, newLoadTimes(), now
 	if passed >= 2*time.Second {
-		l.times = flotilla.NewHistogram(flotilla.LatencyBounds()) // there was a second without any
+		l.times = newLoadTimes() // there was a second without any
 	}
-	if l.past = append(l.past, loadSecond{now, l.counts}); len(l.past) > maxLoadSeconds {
+	if l.past = append(l.past, loadSecond{now, l.counts, longest}); len(l.past) > maxLoadSeconds {
 		l.past = l.past[1:]
 	}
 }
@@ -107,8 +129,10 @@ func (l *load) since(at time.Time) (counts LoadCounts, isKnown bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.turn(time.Now())
+	longest := l.filling.longest
 	for _, then := range slices.Backward(l.past) {
 		if then.at.After(at) {
+			longest = max(longest, then.longest)
 			continue
 		}
 		b := then.counts
@@ -117,7 +141,7 @@ func (l *load) since(at time.Time) (counts LoadCounts, isKnown bool) {
 		}
 		n := l.counts
 		return LoadCounts{Done: n.Done - b.Done, Refused: n.Refused - b.Refused, Unknown: n.Unknown - b.Unknown,
-			Checked: n.Checked - b.Checked, Wrong: n.Wrong - b.Wrong, LastError: n.LastError}, true
+			Checked: n.Checked - b.Checked, Wrong: n.Wrong - b.Wrong, LongestMicros: longest.Microseconds(), LastError: n.LastError}, true
 	}
 	return counts, false
 }
@@ -141,18 +165,18 @@ func (l *load) state() LoadState {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.turn(time.Now())
-	return LoadState{Rate: l.rate, LoadCounts: l.counts, MedianMicros: quantile(&l.times, .5), SlowMicros: quantile(&l.times, .99)}
+	return LoadState{Rate: l.rate, LoadCounts: l.counts, MedianMicros: l.times.quantile(.5), SlowMicros: l.times.quantile(.99)}
 }
 
-// quantile returns the bound below which a share of what was observed lies.
-func quantile(h *flotilla.Histogram, share float64) int64 {
-	want, below := share*float64(h.Count()), uint64(0)
-	for i, bound := range h.Bounds {
-		if below += h.Counts[i]; want > 0 && float64(below) >= want {
-			return int64(bound * 1e6)
+// quantile returns the microseconds within which a share of what was observed lies, by its bounds.
+func (t *loadTimes) quantile(share float64) int64 {
+	want, below := share*float64(t.Count()), uint64(0)
+	for i, bound := range t.Bounds {
+		if below += t.Counts[i]; want > 0 && float64(below) >= want {
+			return min(int64(bound*1e6), t.longest.Microseconds())
 		}
 	}
-	return 0
+	return t.longest.Microseconds() // beyond all bounds, or none
 }
 
 // run keeps connections busy while there is a load, until ctx ends.
@@ -186,17 +210,21 @@ func (l *load) now() int {
 
 // connection sends commands at its part of the rate, one after another, until there is
 // no load any more, and then reads all its keys once. What is late because an answer was is
-// not made up for.
+// made up for: clients do not stop to want something while an election is held.
 func (l *load) connection(ctx context.Context, number int) {
 	c := &loader{load: l, number: number, counter: fmt.Sprintf("load:%v:counter:%d:%08x", l.self(), number, rand.Uint32()), acked: map[string]string{}, doubtful: map[string]bool{}}
 	defer c.close()
-	for ctx.Err() == nil {
+	for due := time.Now(); ctx.Err() == nil; {
 		rate := l.now()
 		if rate == 0 {
 			break
 		}
-		pause := time.NewTimer(time.Second * loadConnections / time.Duration(rate))
-		c.once(ctx)
+		c.once(ctx, due)
+		due = due.Add(time.Second * loadConnections / time.Duration(rate))
+		if oldest := time.Now().Add(-maxLoadBehind); due.Before(oldest) {
+			due = oldest
+		}
+		pause := time.NewTimer(time.Until(due))
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
@@ -207,7 +235,7 @@ func (l *load) connection(ctx context.Context, number int) {
 		if ctx.Err() != nil {
 			return
 		}
-		c.do(ctx, "GET", key)
+		c.do(ctx, time.Now(), "GET", key)
 	}
 }
 
@@ -231,8 +259,8 @@ func (c *loader) close() {
 	}
 }
 
-// once sends one command, which is drawn.
-func (c *loader) once(ctx context.Context) {
+// once sends one command, which is drawn, and was due at a time.
+func (c *loader) once(ctx context.Context, due time.Time) {
 	l := c.load
 	l.mu.Lock()
 	isWrite := rand.Float64() < l.share
@@ -240,20 +268,19 @@ func (c *loader) once(ctx context.Context) {
 	key := fmt.Sprintf("load:%v:%d", l.self(), rand.IntN(loadKeys/loadConnections)*loadConnections+c.number)
 	switch {
 	case isWrite && rand.IntN(4) == 0:
-		c.do(ctx, "INCR", c.counter)
+		c.do(ctx, due, "INCR", c.counter)
 		if time.Since(c.renewed) > counterRenew {
-			c.do(ctx, "EXPIRE", c.counter, strconv.Itoa(loadKeyLife))
+			c.do(ctx, time.Now(), "EXPIRE", c.counter, strconv.Itoa(loadKeyLife))
 		}
 	case isWrite:
-		c.do(ctx, "SET", key, strconv.FormatInt(time.Now().UnixNano(), 36), "EX", strconv.Itoa(loadKeyLife))
+		c.do(ctx, due, "SET", key, strconv.FormatInt(time.Now().UnixNano(), 36), "EX", strconv.Itoa(loadKeyLife))
 	default:
-		c.do(ctx, "GET", key)
+		c.do(ctx, due, "GET", key)
 	}
 }
 
 // do sends a command, notes what came of it, and compares that with what is known.
-func (c *loader) do(ctx context.Context, args ...string) {
-	began := time.Now()
+func (c *loader) do(ctx context.Context, due time.Time, args ...string) {
 	var err error
 	if c.client == nil {
 		opening, cancel := context.WithTimeout(ctx, loadTimeout)
@@ -261,16 +288,16 @@ func (c *loader) do(ctx context.Context, args ...string) {
 		cancel()
 		if err != nil {
 			c.client = nil
-			c.load.note(began, door.Reply{}, err, false, false)
+			c.load.note(due, door.Reply{}, err, false, false)
 			return
 		}
 	}
 	reply := door.Reply{}
-	if err = c.client.SetDeadline(began.Add(loadTimeout)); err == nil {
+	if err = c.client.SetDeadline(time.Now().Add(loadTimeout)); err == nil {
 		reply, err = c.client.Do(args...)
 	}
 	isChecked, isRight := c.learn(args, reply, err)
-	c.load.note(began, reply, err, isChecked, isRight)
+	c.load.note(due, reply, err, isChecked, isRight)
 	if err != nil {
 		c.close()
 	}
@@ -310,12 +337,11 @@ func isRefusal(reply door.Reply, err error) bool {
 	return err == nil && reply.Err() != nil && !strings.HasPrefix(reply.Err().Error(), "UNKNOWN")
 }
 
-// note counts what came of a command.
-func (l *load) note(began time.Time, reply door.Reply, err error, isChecked, isRight bool) {
+// note counts what came of a command that was due at a time.
+func (l *load) note(due time.Time, reply door.Reply, err error, isChecked, isRight bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.turn(time.Now())
-	l.filling.Observe(time.Since(began).Seconds())
 	if isChecked {
 		l.counts.Checked++
 		if !isRight {
@@ -325,7 +351,10 @@ func (l *load) note(began time.Time, reply door.Reply, err error, isChecked, isR
 	failure := errors.Join(err, reply.Err())
 	switch {
 	case failure == nil:
+		took := time.Since(due)
+		l.filling.observe(took)
 		l.counts.Done++
+		l.counts.LongestMicros = max(l.counts.LongestMicros, took.Microseconds())
 		return
 	case isRefusal(reply, err):
 		l.counts.Refused++

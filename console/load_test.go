@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"flotilla"
@@ -25,7 +26,7 @@ func TestALoadsKeysEnd(t *testing.T) {
 	defer func() { c.close(); _ = pipe.Close() }()
 	made, ends := map[string]bool{}, map[string]bool{}
 	for range 200 {
-		c.once(context.Background())
+		c.once(context.Background(), time.Now())
 		for len(asked) > 0 {
 			words := <-asked
 			switch verb := words[0]; {
@@ -118,6 +119,80 @@ func TestALoadMissesWhatWasAcknowledged(t *testing.T) {
 	}
 }
 
+// TestRefusalsAreNoFastCommands: how long commands take is of those that were answered.
+func TestRefusalsAreNoFastCommands(t *testing.T) {
+	l := newLoad(nil, "", nil)
+	now := time.Now()
+	for range 99 {
+		l.note(now, door.Reply{Kind: '-', Text: []byte("CLUSTERDOWN later")}, nil, false, false)
+		l.note(now, door.Reply{}, errors.New("broken"), false, false)
+	}
+	l.note(now.Add(-40*time.Millisecond), door.Reply{Kind: '+'}, nil, false, false)
+	l.began = l.began.Add(-time.Second)
+	if s := l.state(); s.MedianMicros < 25_000 || s.SlowMicros < 25_000 {
+		t.Errorf("half within %d µs, 99 of 100 within %d µs", s.MedianMicros, s.SlowMicros)
+	}
+}
+
+// TestALoadShowsWhoWaits: while nothing is answered for 2 s, commands go on to be due. They are sent once
+// they can be, and each took as long as it waited, not the few alone that were on their way.
+func TestALoadShowsWhoWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pipe := door.NewPipe()
+		ctx, stop := context.WithCancel(t.Context())
+		const stalled = 2 * time.Second
+		until := time.Now().Add(stalled)
+		for range loadConnections {
+			go answerFrom(pipe, until)
+		}
+		l := newLoad(pipe, "", func() flotilla.NodeID { return 1 })
+		l.set(10*loadConnections, 1)
+		ended := make(chan struct{})
+		go func() { defer close(ended); l.run(ctx) }()
+		<-time.After(stalled + 950*time.Millisecond) // of the test's own time
+		s := l.state()
+		if want := uint64(29 * loadConnections); s.Done < want || s.Done > want+3*loadConnections {
+			t.Errorf("%d commands were answered, %d were due", s.Done, want)
+		}
+		if s.LongestMicros < 1_900_000 || s.LongestMicros > 2_000_000 {
+			t.Errorf("the longest waited for %d µs", s.LongestMicros)
+		}
+		<-time.After(100 * time.Millisecond)
+		if s := l.state(); s.MedianMicros < 500_000 || s.SlowMicros < 1_000_000 {
+			t.Errorf("half within %d µs, 99 of 100 within %d µs", s.MedianMicros, s.SlowMicros)
+		}
+		stop()
+		_ = pipe.Close()
+		<-ended
+	})
+}
+
+// answerFrom answers one connection's commands from a time on.
+func answerFrom(pipe *door.Pipe, from time.Time) {
+	conn, err := pipe.Accept()
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	in := bufio.NewReader(conn)
+	for {
+		var words, length int
+		if _, err := fmt.Fscanf(in, "*%d\r\n", &words); err != nil {
+			return
+		}
+		word := ""
+		for range words {
+			if _, err := fmt.Fscanf(in, "$%d\r\n%s\r\n", &length, &word); err != nil {
+				return
+			}
+		}
+		<-time.After(time.Until(from))
+		if _, err := fmt.Fprint(conn, "+OK\r\n"); err != nil {
+			return
+		}
+	}
+}
+
 // TestALoadsCountsSince: what came of a load since a fault, as long as it is remembered.
 func TestALoadsCountsSince(t *testing.T) {
 	l := newLoad(nil, "", nil)
@@ -133,12 +208,12 @@ func TestALoadsCountsSince(t *testing.T) {
 	l.turn(time.Now())
 	fault := time.Now()
 	l.note(fault, door.Reply{Kind: '-', Text: []byte("TRYAGAIN later")}, nil, false, false)
-	l.note(fault, door.Reply{Kind: '+'}, nil, true, false)
+	l.note(fault.Add(-3*time.Second), door.Reply{Kind: '+'}, nil, true, false)
 	n, ok := l.since(fault)
 	if !ok || n.Done != 1 || n.Refused != 1 || n.Checked != 1 || n.Wrong != 1 {
 		t.Errorf("%+v, %v", n, ok)
 	}
-	if says := n.say(1); !strings.Contains(says, "1 refused") || !strings.Contains(says, "1 ACKNOWLEDGED WRITES MISSING") {
+	if says := n.say(1); !strings.Contains(says, "the slowest after 3.00 s, 1 refused") || !strings.Contains(says, "1 ACKNOWLEDGED WRITES MISSING") {
 		t.Error(says)
 	}
 	if _, ok := l.since(began.Add(-time.Hour)); ok {

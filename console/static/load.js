@@ -43,6 +43,7 @@ function show(s) {
   const parts = [s.rate ? `${looks.at(-1)?.done ?? 0} a second now` : 'Not running', `${s.done} answered`, `${s.refused} refused`, `${s.unknown} unknown`,
     s.wrong ? `${s.wrong} ACKNOWLEDGED WRITES MISSING` : s.checked ? `nothing acknowledged is missing, as ${s.checked} of them show` : 'nothing to compare yet'];
   if (s.rate) parts.push(`half within ${span(s.median_us)}, 99 of 100 within ${span(s.slow_us)}`);
+  if (s.longest_us) parts.push(`the slowest so far took ${span(s.longest_us)}`); // of those that were answered, from when they were due
   tell($('load-say'), parts.join(' · ') + (s.last_error && s.rate ? `. Last error: ${s.last_error}` : ''));
   $('load-say').className = 'say ' + (s.wrong ? 'bad' : '');
   announce(s);
