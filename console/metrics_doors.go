@@ -104,7 +104,7 @@ func newDoorCollector(stats func() redis.Stats) *doorCollector {
 	}
 	return &doorCollector{stats: stats,
 		seconds: prometheus.NewDesc("flotilla_redis_command_seconds",
-			"Time from handing a command over to its group until its answer, by class; without blocking commands.", []string{"class"}, nil),
+			"Time from handing a command over to its group until its answer, by class; without blocking commands, and those that were refused or had no answer.", []string{"class"}, nil),
 		door: []doorMetric{
 			gauge("connections", "Connections that are open.", func(s *redis.Stats) int { return s.Connections }),
 			gauge("subscribers", "Of these, those that subscribed to channels.", func(s *redis.Stats) int { return s.Subscribers }),

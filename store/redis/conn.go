@@ -355,7 +355,8 @@ func (c *conn) run(ctx context.Context) {
 		return
 	}
 	n := uint64(len(c.commands))
-	share := uint64(c.handOver(ctx, n)) / n
+	took, failed := c.handOver(ctx), uint64(0)
+	share := uint64(took) / n
 	c.server.counters.runs.Add(1)
 	c.server.counters.commands.Add(n)
 	for i, cmd := range c.commands {
@@ -363,24 +364,30 @@ func (c *conn) run(ctx context.Context) {
 		stats.calls.Add(1)
 		stats.nanos.Add(share)
 		reply, err := c.session.Reply(i)
+		if err != nil {
+			failed++
+		}
 		c.answer(cmd, reply, err)
 	}
+	c.latency().observe(took, n-failed)
 	c.lastCommand.Store(c.commands[n-1])
 	c.commands = c.commands[:0]
 	c.session.Reset()
 }
 
-// handOver sends the session's run of n commands, and returns how long that took.
-func (c *conn) handOver(ctx context.Context, n uint64) time.Duration {
-	histogram := &c.server.counters.writes
-	if c.session.IsRead() {
-		histogram = &c.server.counters.reads
-	}
+// handOver sends the session's run, and returns how long that took.
+func (c *conn) handOver(ctx context.Context) time.Duration {
 	started := time.Now()
 	c.session.Do(ctx)
-	took := time.Since(started)
-	histogram.observe(took, n)
-	return took
+	return time.Since(started)
+}
+
+// latency is of the run's class. What was refused, soon or late, is not counted: it was not carried out.
+func (c *conn) latency() *latency {
+	if c.session.IsRead() {
+		return &c.server.counters.reads
+	}
+	return &c.server.counters.writes
 }
 
 // answer writes what a group replied, or why it did not.

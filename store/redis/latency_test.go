@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"flotilla"
 )
 
 // TestCommandsAreTimedByClass: each command that goes to a group is counted once,
@@ -32,6 +34,28 @@ func TestCommandsAreTimedByClass(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { many.observe(time.Millisecond, 64) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestRefusalsAreNotTimed: what was refused, or may have happened, took no time that says how fast commands
+// are; an error that the machine answered did.
+func TestRefusalsAreNotTimed(t *testing.T) {
+	l := newLab(t, 1, 1)
+	var failures failureBox
+	l.Fail = failures.next
+	c := dialRaw(t, l.addrs[0])
+	defer c.Close()
+	c.do("set", "a", "text")
+	c.do("incr", "a") // no number
+	for _, err := range []error{flotilla.Refused(flotilla.NoQuorum, ""), flotilla.Unknown(flotilla.Timeout, "")} {
+		failures.set(func(*flotilla.Call) error { return err })
+		for _, args := range [][]string{{"set", "a", "1"}, {"get", "a"}, {"multi"}, {"set", "a", "2"}, {"exec"}} {
+			c.do(args...)
+		}
+	}
+	stats := l.servers[0].Stats()
+	if r, w := stats.Reads.Count(), stats.Writes.Count(); r != 0 || w != 2 || stats.Errors != 7 {
+		t.Errorf("%d reads and %d writes were timed, of %d that failed", r, w, stats.Errors)
 	}
 }
 

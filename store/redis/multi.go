@@ -250,12 +250,13 @@ func (c *conn) exec(ctx context.Context, tx *transaction) ([][]byte, error) {
 	if err := c.session.AddExec(flotilla.Slot(max(tx.slot, 0)), tx.watches, commands); err != nil {
 		return nil, err
 	}
-	c.handOver(ctx, 1)
+	took := c.handOver(ctx)
 	reply, err := c.session.Reply(0)
 	if err != nil {
 		c.session.Reset()
 		return nil, err
 	}
+	c.latency().observe(took, 1)
 	switch reply[0] {
 	case '!':
 		err = errWatchedChanged

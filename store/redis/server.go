@@ -91,7 +91,7 @@ type Stats struct {
 	ProtocolErrors     uint64
 	CrossProtocolDrops uint64
 	Panics             uint64
-	// Reads and Writes are how long commands took that went to a group, in seconds,
+	// Reads and Writes are how long commands took that a group answered, in seconds,
 	// from when they were handed over; blocking ones, that wait, are not counted.
 	Reads, Writes flotilla.Histogram
 }
