@@ -220,26 +220,10 @@ func (c *Console) seen(w http.ResponseWriter, r *http.Request) {
 	notes := c.watcher.history.rare() // elections are
 	c.watcher.mu.Unlock()
 	s := See(notes, since, uint64(c.options.Micros()), c.watcher.picture(time.Now()))
-	if counts, ok := c.load.since(time.UnixMicro(int64(since))); ok && counts.Done+counts.Refused+counts.Unknown > 0 {
-		s.Lines = append(s.Lines, counts.say(c.options.Host.Self()))
+	if c.options.Pipe != nil {
+		s.Lines = append(s.Lines, c.load.seen(time.UnixMicro(int64(since)), c.options.Host.Self()))
 	}
 	writeJSON(w, s)
-}
-
-// say tells what came of a node's load.
-func (n LoadCounts) say(node flotilla.NodeID) string {
-	text := fmt.Sprintf("the load through %v: %d commands answered, ", node, n.Done)
-	if n.Done > 0 {
-		text += fmt.Sprintf("the slowest after %.2f s, ", float64(n.LongestMicros)/1e6)
-	}
-	text += fmt.Sprintf("%d refused, %d without an answer", n.Refused, n.Unknown)
-	switch {
-	case n.Wrong > 0:
-		return text + fmt.Sprintf("; %d ACKNOWLEDGED WRITES MISSING", n.Wrong)
-	case n.Checked > 0:
-		return text + fmt.Sprintf("; nothing acknowledged was missing where %d of them looked", n.Checked)
-	}
-	return text
 }
 
 // Seen is what was seen after a fault.
@@ -279,6 +263,7 @@ func See(notes []cluster.Note, since, now uint64, p Picture) Seen {
 		}
 		s.Lines = append([]string{text}, s.Lines...)
 	}
+	s.Lines = append(s.Lines, newCopies(notes, since)...)
 	links := linksOf(p)
 	for _, g := range p.Groups {
 		if behind := links.behind(g); len(behind) > 0 {
@@ -303,6 +288,56 @@ func firstLeader(notes []cluster.Note, group flotilla.GroupID, since uint64) clu
 		}
 	}
 	return cluster.Note{}
+}
+
+// newCopies tells of the copies that were made since in the place of lost ones, by node: when they had caught
+// up and voted, as their nodes noted. A copy that only learns does not count for a majority.
+func newCopies(notes []cluster.Note, since uint64) (lines []string) {
+	type copies struct {
+		filling, there []flotilla.GroupID
+		last           uint64 // when the last of those that are there was
+	}
+	var nodes []flotilla.NodeID
+	all := map[flotilla.NodeID]*copies{}
+	for i, n := range notes {
+		if n.Kind != cluster.NoteNewCopy || n.Stamp < since {
+			continue
+		}
+		c := all[n.Node]
+		if c == nil {
+			c = &copies{}
+			all[n.Node], nodes = c, append(nodes, n.Node)
+		}
+		if at := firstVote(notes[i:], n.Node, n.Group); at == 0 {
+			c.filling = append(c.filling, n.Group)
+		} else {
+			c.there, c.last = append(c.there, n.Group), max(c.last, at)
+		}
+	}
+	for _, node := range nodes {
+		c := all[node]
+		if len(c.there) == 0 {
+			lines = append(lines, fmt.Sprintf("the new %s of %s on %v %s being filled", plural(len(c.filling), "copy", "copies"), join(c.filling), node, plural(len(c.filling), "is", "are")))
+			continue
+		}
+		line := fmt.Sprintf("%v has %s of %s, %.2f s after that", node, plural(len(c.there), "a new copy", "new copies"), join(c.there), float64(c.last-since)/1e6)
+		if len(c.filling) > 0 {
+			line += fmt.Sprintf("; %s of %s being filled", plural(len(c.filling), "that", "those"), join(c.filling)+plural(len(c.filling), " is", " are"))
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// firstVote returns when a node first noted that its copy of a group has a vote; 0: never.
+func firstVote(notes []cluster.Note, node flotilla.NodeID, group flotilla.GroupID) uint64 {
+	for _, n := range notes {
+		voters, _, _ := strings.Cut(n.Word, ",") // what follows are those that only learn
+		if n.Kind == cluster.NoteMembers && n.Node == node && n.Group == group && slices.Contains(strings.Fields(voters), node.String()) {
+			return n.Stamp
+		}
+	}
+	return 0
 }
 
 // nearLag is how many entries a copy may be behind and still be called up to date: what is

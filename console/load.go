@@ -146,6 +146,35 @@ func (l *load) since(at time.Time) (counts LoadCounts, isKnown bool) {
 	return counts, false
 }
 
+// seen tells what requests saw of a fault, as far as a load went on then.
+func (l *load) seen(at time.Time, self flotilla.NodeID) string {
+	counts, isKnown := l.since(at)
+	isRunning := l.now() > 0
+	switch {
+	case isKnown && (isRunning || counts.Done+counts.Refused+counts.Unknown > 0):
+		return counts.say(self)
+	case isRunning:
+		return "The load began after that: what requests saw until then is not known."
+	}
+	return "No load ran: start it to see what requests see."
+}
+
+// say tells what came of a node's load.
+func (n LoadCounts) say(node flotilla.NodeID) string {
+	text := fmt.Sprintf("the load through %v: %d commands answered, ", node, n.Done)
+	if n.Done > 0 {
+		text += fmt.Sprintf("the slowest after %.2f s, ", float64(n.LongestMicros)/1e6)
+	}
+	text += fmt.Sprintf("%d refused, %d without an answer", n.Refused, n.Unknown)
+	switch {
+	case n.Wrong > 0:
+		return text + fmt.Sprintf("; %d ACKNOWLEDGED WRITES MISSING", n.Wrong)
+	case n.Checked > 0:
+		return text + fmt.Sprintf("; nothing acknowledged was missing where %d of them looked", n.Checked)
+	}
+	return text
+}
+
 // set starts, changes or, with rate 0, ends the load.
 func (l *load) set(rate int, share float64) {
 	l.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"flotilla"
 	"flotilla/cluster"
@@ -336,6 +337,60 @@ func TestNobodyIsCalmWithoutALeader(t *testing.T) {
 		if says := Expect(ask, p).Says; strings.Contains(says, "obody will notice") || strings.Contains(says, "obody should notice") || !strings.Contains(says, "g1 has no leader now") {
 			t.Errorf("%+v: %s", ask, says)
 		}
+	}
+}
+
+// TestNewCopiesAreSeen: of a disk that was wiped, when its new copies had caught up and vote.
+func TestNewCopiesAreSeen(t *testing.T) {
+	p := three()
+	members := func(group flotilla.GroupID, word string, stamp uint64) cluster.Note {
+		return cluster.Note{Kind: cluster.NoteMembers, Group: group, Node: 3, Word: word, Stamp: stamp}
+	}
+	notes := []cluster.Note{
+		{Kind: cluster.NoteNewCopy, Group: 1, Node: 3, Peer: 1, Value: 1001, Stamp: 500_000}, // of an earlier fault
+		{Kind: cluster.NoteNewCopy, Group: 0, Node: 3, Peer: 1, Value: 1001, Stamp: 2_000_000},
+		{Kind: cluster.NoteNewCopy, Group: 1, Node: 3, Peer: 1, Value: 1002, Stamp: 2_100_000},
+		members(0, "voters n1 n2, learners n3", 2_200_000),
+		members(0, "voters n1 n2 n3", 3_000_000),
+		members(1, "voters n1 n2 n31, learners n3", 3_100_000),
+	}
+	seen := func() string { return strings.Join(See(notes, 1_000_000, 5_000_000, p).Lines, "\n") }
+	if got, want := seen(), "n3 has a new copy of g0, 2.00 s after that; that of g1 is being filled"; !strings.Contains(got, want) {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	notes = append(notes, members(1, "voters n1 n2 n3", 3_500_000), members(1, "voters n1 n2 n3", 4_500_000))
+	if got, want := seen(), "n3 has new copies of g0, g1, 2.50 s after that"; !strings.Contains(got, want) || strings.Contains(got, "filled") {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	if got := strings.Join(See(notes[:1], 1_000_000, 5_000_000, p).Lines, "\n"); strings.Contains(got, "cop") {
+		t.Errorf("without any: %s", got)
+	}
+	notes = notes[:3]
+	if got, want := seen(), "the new copies of g0, g1 on n3 are being filled"; !strings.Contains(got, want) {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
+// TestNoLoadIsTold: what requests saw of a fault is told of a load, and without one, how to see it.
+func TestNoLoadIsTold(t *testing.T) {
+	l := newLoad(nil, "", nil)
+	const hint = "No load ran: start it to see what requests see."
+	if says := l.seen(time.Now(), 1); says != hint {
+		t.Error(says)
+	}
+	fault := time.Now()
+	l.set(100, .5)
+	l.past[0].at = fault.Add(time.Second)
+	if says := l.seen(fault, 1); says != "The load began after that: what requests saw until then is not known." {
+		t.Error(says)
+	}
+	l.past[0].at = fault.Add(-time.Second)
+	if says := l.seen(fault, 1); !strings.HasPrefix(says, "the load through n1: 0 commands answered, 0 refused") {
+		t.Error(says)
+	}
+	l.set(0, .5)
+	if says := l.seen(fault, 1); says != hint {
+		t.Error(says)
 	}
 }
 
