@@ -68,10 +68,10 @@ func (e *entry) retention(q *queue) flotilla.Millis {
 }
 
 // expiry returns when a message is too old. One that was moved to a standard queue
-// keeps the age that it had, as on SQS.
+// keeps the age that it had, as on SQS; waiting for its schedule was no part of that.
 func (e *entry) expiry(q *queue, m *body) flotilla.Millis {
 	if m.deadSource != "" && !q.settings.isFIFO() {
-		return m.sent + e.retention(q)
+		return max(m.sent, m.due) + e.retention(q)
 	}
 	return m.arrived + e.retention(q)
 }

@@ -356,6 +356,44 @@ func TestDeadMessagesKeepTheirAge(t *testing.T) {
 	}
 }
 
+// TestAScheduledMessageAgesFromItsTime lets one die that waited longer for its schedule than the
+// queue for dead messages keeps any.
+func TestAScheduledMessageAgesFromItsTime(t *testing.T) {
+	l := newLab()
+	l.create(t, "dead", "MessageRetentionPeriod", "100")
+	l.create(t, "q", "VisibilityTimeout", "40", "RedrivePolicy", `{"deadLetterTargetArn":"dead","maxReceiveCount":1}`)
+	sentAt := l.time
+	l.send("q", "x", func(s *SendEntry) { s.ScheduledAt = sentAt + 200_000 })
+	l.pass(200_000)
+	if m := l.receive("q", 1); bodies(m) != "x" || m[0].SentTimestamp != sentAt {
+		t.Fatalf("received %+v", m)
+	}
+	l.pass(99_999)
+	if m := l.receive("dead", 1); bodies(m) != "x" || m[0].SentTimestamp != sentAt {
+		t.Fatalf("dead and received: %+v", m)
+	}
+	l.pass(1)
+	if l.counts("dead") != "0 0 0" || l.about("dead").Counters.Expired != 1 {
+		t.Errorf("100 s after its time: %s", l.counts("dead"))
+	}
+	if err := l.verify(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestMessagesFromBeforeAreRead: bodies had no tail.
+func TestMessagesFromBeforeAreRead(t *testing.T) {
+	m := body{lane: 1, sent: 2, arrived: 3, deadSource: "q", entry: SendEntry{MessageBody: []byte("x")}}
+	old := []byte("\x01\x00\x04\x06\x01q\x00\x01x\x00\x00\x00\x00\x00\x00\x00\x00")
+	if now := encode(nil, &m); string(now) != string(old) {
+		t.Errorf("encoded as %q", now)
+	}
+	var read body
+	if !decode(old, &read) || read.sent != 2 || string(read.entry.MessageBody) != "x" {
+		t.Errorf("decoded as %+v", read)
+	}
+}
+
 func TestBackoffGrowsAndIsCapped(t *testing.T) {
 	l := newLab()
 	l.create(t, "q", "RetryBackoff", "exponential", "RetryBackoffSeconds", "2", "RetryBackoffMaxSeconds", "7")

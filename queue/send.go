@@ -260,7 +260,7 @@ func (e *entry) scheduleDue(q *queue, number uint64) {
 	n := q.changed()
 	n.Delayed--
 	n.Scheduled--
-	m.arrived = e.now
+	m.arrived, m.due = e.now, e.now
 	e.put(q, m, e.now)
 	e.tx.Delete(e.numberKey(q, spaceBody, number))
 }

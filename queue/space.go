@@ -202,8 +202,9 @@ type body struct {
 	sent       flotilla.Millis // by its sender, to the first queue
 	arrived    flotilla.Millis // in this queue
 	deadSource string
-	hasLease   bool      // from the start: it was delayed, or came back; else the first receive makes one
-	entry      SendEntry // without delay and schedule
+	hasLease   bool            // from the start: it was delayed, or came back; else the first receive makes one
+	entry      SendEntry       // without delay and schedule
+	due        flotilla.Millis // when its schedule was, from which on it ages; 0: it had none
 }
 
 func (m *body) fields(c *coder) {
@@ -214,6 +215,7 @@ func (m *body) fields(c *coder) {
 	c.text(&m.deadSource)
 	c.bool(&m.hasLease)
 	m.entry.fields(c)
+	c.tail(m.due > 0, func() { c.millis(&m.due) })
 }
 
 // The states of a message.
