@@ -28,11 +28,29 @@ func (v *queueView) judgeStaleOf(m *message, l *lease) {
 			v.accuse("stale", m, "client %d was told that it had deleted %q although client %d had been given the message since", s.Client, m.body, next.given.Client)
 			return
 		}
+		if next := m.givenDead(l, s); next != nil && s.isSure() && (rules.IsFIFO || rules.IsStrict) && s.Latest < l.given.Earliest+handlesKnown && !v.mayBePurged(m) {
+			v.accuse("stale", m, "client %d was told that it had deleted %q although it was dead, and client %d had been given it from %s", s.Client, m.body, next.given.Client, next.queue)
+			return
+		}
 		if v.isWronglyRefused(m, l, s) {
 			v.accuse("stale", m, "client %d had a live lease of %q, and could not delete it", s.Client, m.body)
 			return
 		}
 	}
+}
+
+// handlesKnown is for how many milliseconds, at least, a queue knows the handles of a message that died.
+const handlesKnown = 12 * 3600_000
+
+// givenDead returns a lease that was surely given to somebody by the queue for dead messages
+// that the message of another lease had gone to, before an operation; else nil.
+func (m *message) givenDead(l *lease, o *QueueOperation) *lease {
+	for _, other := range m.leases {
+		if other.DeadSource == l.queue && other.MessageID == l.MessageID && other.given.before(o) {
+			return other
+		}
+	}
+	return nil
 }
 
 // isStillThere reports whether a message surely was in the queue of a lease when an

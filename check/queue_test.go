@@ -78,3 +78,42 @@ func TestEachBrokenQueueRuleIsFound(t *testing.T) {
 		})
 	}
 }
+
+// TestAHandleOfADeadMessageDeletesNothing deletes a message by its old handle when the queue for
+// dead messages has given it out: a FIFO queue has to say no, unless it was purged or that was long ago.
+func TestAHandleOfADeadMessageDeletesNothing(t *testing.T) {
+	rules := map[string]QueueRules{"q.fifo": {IsFIFO: true, DeadQueue: "dead.fifo", MaxReceives: 1}, "dead.fifo": {IsFIFO: true}}
+	for _, c := range []struct {
+		what         string
+		isDone       bool
+		purges, late int64
+		isFault      bool
+	}{
+		{"answered yes", true, 0, 0, true}, {"answered no", false, 0, 0, false},
+		{"after a purge", true, 1, 0, false}, {"a day later", true, 0, 86400_000, false},
+	} {
+		now := int64(0)
+		r := NewQueueRecorder(func() int64 { return now * 1e6 }, func() (int64, int64) { return now, now })
+		do := func(queue string, o QueueOperation) {
+			o.Queue, o.Outcome, o.Body = queue, Known, "x"
+			first := r.Begin(o)
+			now += 10
+			r.End(first, o)
+			now += 10
+		}
+		do("q.fifo", QueueOperation{Kind: Send, IsDone: true, Group: "g", MessageID: "1", Sequence: 1})
+		d := Delivery{Body: "x", MessageID: "1", Handle: "old", Group: "g", Count: 1, Sequence: 1}
+		do("q.fifo", QueueOperation{Kind: Receive, IsDone: true, Visibility: 1, Deliveries: []Delivery{d}})
+		d.Handle, d.DeadSource = "new", "q.fifo"
+		do("dead.fifo", QueueOperation{Kind: Receive, IsDone: true, Visibility: 1000, Deliveries: []Delivery{d}})
+		for range c.purges {
+			do("q.fifo", QueueOperation{Kind: Purge, IsDone: true})
+		}
+		now += c.late
+		do("q.fifo", QueueOperation{Kind: Settle, IsDone: c.isDone, Handle: "old"})
+		v := Queues(r.History(), rules)
+		if isFault := strings.Contains(strings.Join(v.Faults, "\n"), "stale: "); isFault != c.isFault {
+			t.Errorf("%s: %v", c.what, v.Faults)
+		}
+	}
+}

@@ -28,6 +28,7 @@ type toyQueue struct {
 	rules    QueueRules
 	messages []*toyMessage
 	seen     map[string]toySeen
+	died     map[string]bool // ids of messages that are dead
 	next     uint64
 	leak     int64 // how wrong its count is
 	given    []toyGiven
@@ -77,7 +78,7 @@ func newToyQueues(seed uint64, rule string) *toyQueues {
 	}
 	for name, rules := range t.rules {
 		t.names = append(t.names, name)
-		t.queues[name] = &toyQueue{name: name, rules: rules, seen: map[string]toySeen{}}
+		t.queues[name] = &toyQueue{name: name, rules: rules, seen: map[string]toySeen{}, died: map[string]bool{}}
 	}
 	slices.Sort(t.names)
 	for i := range 5 {
@@ -347,6 +348,7 @@ func (t *toyQueues) mayDie(q *toyQueue, m *toyMessage) {
 		m.Count--
 	} else {
 		q.remove(m)
+		q.died[m.MessageID] = true
 	}
 	if t.breaks("lost when dead") {
 		t.broke()
@@ -490,8 +492,8 @@ func (t *toyQueues) settle(c *toyWorker) {
 
 func (t *toyQueues) settled(o *QueueOperation) {
 	q := t.queues[o.Queue]
-	m := t.find(q, o.Handle)
-	o.IsDone = m != nil || !q.rules.IsFIFO && !q.rules.IsStrict || t.isGone(q, o.Handle)
+	m, isDead := t.find(q, o.Handle), q.died[t.handles[o.Handle]]
+	o.IsDone = m != nil || !q.rules.IsFIFO && !q.rules.IsStrict || t.isGone(q, o.Handle) && !isDead
 	if m != nil && t.breaks("not deleted") {
 		t.broke()
 		return
@@ -562,7 +564,7 @@ func (t *toyQueues) purge(c *toyWorker, name string) {
 			q.messages = q.messages[:1]
 			return
 		}
-		q.messages, q.seen = nil, map[string]toySeen{}
+		q.messages, q.seen, q.died = nil, map[string]toySeen{}, map[string]bool{}
 	}, func([]QueueOperation) {})
 }
 

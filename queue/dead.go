@@ -41,17 +41,31 @@ func (e *entry) move(q *queue, number uint64, m *body, l *lease, moved *body, w 
 	case target == nil && !w.isElsewhere || w.to == from || isFIFOName(w.to) != q.settings.isFIFO():
 		return false
 	case target != nil && target.isSpread():
-		e.drop(q, number, m.lane, l)
+		e.depart(q, number, m.lane, l)
 		e.forward(target, moved)
 	case target != nil:
-		e.drop(q, number, m.lane, l)
+		e.depart(q, number, m.lane, l)
 		e.arrive(target, moved)
 	default:
 		p := posted{gen: q.gen, receives: l.receives, source: m.deadSource, message: encode(nil, moved), task: w.task}
-		e.drop(q, number, m.lane, l)
+		e.depart(q, number, m.lane, l)
 		e.post(w.to, p)
 	}
 	return true
+}
+
+// movedMillis is how long the handles of a message that went to another queue are known.
+const movedMillis = movedHours * 3600_000
+
+// depart is drop for a message that goes to another queue. If anybody may have a handle of it,
+// that is one of a lease that was superseded from now on: see find. Such memories end by the
+// second, so that many share a timer.
+func (e *entry) depart(q *queue, number, laneNumber uint64, l *lease) {
+	if l.token != 0 {
+		e.tx.Set(e.numberKey(q, spaceMoved, number), nil)
+		e.arm(timer{at: (e.now + movedMillis + 999) / 1000 * 1000, gen: q.gen, kind: timerMoved, number: number})
+	}
+	e.drop(q, number, laneNumber, l)
 }
 
 // arrive puts a message of another queue into one that is not spread.

@@ -22,7 +22,8 @@
 // the command's version; nothing depends on the order of a Go map.
 //
 // A lease that ran out goes on being good for a delete or an extension on a standard
-// queue, until somebody else receives the message. A handle that was superseded never
+// queue, until somebody else receives the message, or it goes to another queue: as it
+// does at once when its last lease ends. A handle that was superseded never
 // touches it: a delete is answered as done, as SQS does, and counted as stale; with
 // the attribute Fencing=strict, and on FIFO queues, it is refused.
 //

@@ -33,9 +33,9 @@ const (
 // The codes of our own, for who asks to be told (DeleteEntry.TellsLost): why a lease
 // can not be used.
 const (
-	CodeLeaseSuperseded = "LeaseSuperseded" // somebody else has received the message since
+	CodeLeaseSuperseded = "LeaseSuperseded" // somebody else has received the message since, or it went to another queue
 	CodeLeaseOver       = "LeaseOver"       // it ran out, and the queue is a FIFO queue
-	CodeMessageGone     = "MessageGone"     // it was deleted, moved, purged, or too old
+	CodeMessageGone     = "MessageGone"     // it was deleted, purged, or too old
 )
 
 // Error returns code and message.

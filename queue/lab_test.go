@@ -364,6 +364,8 @@ func (v *verifier) visitData(key string, value []byte) {
 		if v.e.findBody(q, binary.BigEndian.Uint64([]byte(key[11:]))) == nil {
 			v.fail("a lease without a message: %q", key)
 		}
+	case key[10] == spaceMoved:
+		v.visitMoved(q, binary.BigEndian.Uint64([]byte(key[11:])))
 	case key[10] == spaceJob:
 		v.jobs[gen]++
 	case key[10] == spaceLane:
@@ -386,6 +388,20 @@ func (v *verifier) visitData(key string, value []byte) {
 		if g := v.e.findGroup(q, key[11:]); g == nil || g.name != key[11:] {
 			v.fail("a name of a group that is %+v: %q", g, key)
 		}
+	}
+}
+
+// visitMoved looks for a message that went to another queue: it is not here, and will be forgotten.
+func (v *verifier) visitMoved(q *queue, number uint64) {
+	if v.e.findBody(q, number) != nil {
+		v.fail("message %d is here, and was moved", number)
+	}
+	isTimed := false
+	for t, isSet := range v.timers {
+		isTimed = isTimed || isSet && t.gen == q.gen && t.kind == timerMoved && t.number == number
+	}
+	if !isTimed {
+		v.fail("message %d was moved, and is never forgotten", number)
 	}
 }
 

@@ -66,6 +66,9 @@ const (
 	// deadAgainSeconds is how long a queue for dead messages in another group is left alone
 	// after it was missing. Its messages are given out meanwhile.
 	deadAgainSeconds = 60
+	// movedHours is how long the receipt handles of a message are known after it went to
+	// another queue: as long as a lease may be.
+	movedHours = 12
 	// tombstoneDays is how long a partition that was deleted is remembered.
 	tombstoneDays = 1
 	// maxUnsettled is how many plans that are not settled ReadOutbox shows.

@@ -48,6 +48,8 @@ func (e *entry) fire(q *queue, t timer) (work int) {
 	case timerSweep:
 		q.sweepAt, q.isHeaderChanged = 0, true
 		return e.sweep(q, maxDuePerEntry/10)
+	case timerMoved:
+		e.tx.Delete(e.numberKey(q, spaceMoved, t.number))
 	case timerTombstone:
 		e.forgetQueue(q)
 	}

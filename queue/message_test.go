@@ -381,6 +381,68 @@ func TestAScheduledMessageAgesFromItsTime(t *testing.T) {
 	}
 }
 
+// TestHandlesOfMovedMessagesAreSuperseded takes messages away from who had them: by the queue for
+// dead messages after the last lease, or by a move task. What their handles may do then is what
+// those of any superseded lease may, until that is forgotten.
+func TestHandlesOfMovedMessagesAreSuperseded(t *testing.T) {
+	for _, c := range []struct {
+		name, fencing, late string
+		byTask              bool
+	}{
+		{"q", "sqs", "", false}, {"q", "strict", CodeInvalidParameterValue, false}, {"q.fifo", "sqs", CodeInvalidParameterValue, false},
+		{"q", "strict", CodeInvalidParameterValue, true},
+	} {
+		l := newLab()
+		isFIFO := fmt.Sprint(isFIFOName(c.name))
+		l.create(t, "dead"+c.name, "FifoQueue", isFIFO)
+		l.create(t, c.name, "VisibilityTimeout", "10", "FifoQueue", isFIFO, "Fencing", c.fencing,
+			"RedrivePolicy", fmt.Sprintf(`{"deadLetterTargetArn":"dead%s","maxReceiveCount":2}`, c.name))
+		l.send(c.name, "x", func(s *SendEntry) {
+			if isFIFOName(c.name) {
+				s.MessageGroupID, s.MessageDeduplicationID = "g", "d"
+			}
+		})
+		first := l.receive(c.name, 1)[0].ReceiptHandle
+		l.pass(10_000)
+		last := first
+		if c.byTask {
+			do[MoveStarted](l, &StartMessageMoveTask{SourceQueue: c.name, DestinationQueue: "dead" + c.name})
+		} else {
+			last = l.receive(c.name, 1)[0].ReceiptHandle
+		}
+		l.pass(10_000)
+		if l.counts(c.name)+l.counts("dead"+c.name) != "0 0 01 0 0" {
+			t.Fatalf("%+v: it did not move", c)
+		}
+		for _, handle := range []string{first, last} {
+			stale := l.about(c.name).Counters.Stale
+			if got := l.delete(c.name, handle); got != c.late {
+				t.Errorf("%+v: a delete: %q", c, got)
+			}
+			if got := l.change(c.name, handle, 5); got != CodeInvalidParameterValue {
+				t.Errorf("%+v: a change: %q", c, got)
+			}
+			told, _ := do[Settled](l, &DeleteMessageBatch{QueueName: c.name, Entries: []DeleteEntry{{ReceiptHandle: handle, TellsLost: true}}})
+			if got := told.Errors[0].Code; got != CodeLeaseSuperseded {
+				t.Errorf("%+v: a delete that wants to be told: %q", c, got)
+			}
+			if got := l.about(c.name).Counters.Stale - stale; got != 3 {
+				t.Errorf("%+v: %d of 3 are counted", c, got)
+			}
+		}
+		if err := l.verify(); err != nil {
+			t.Error(err)
+		}
+		l.pass(12 * 3600_000)
+		if got := l.delete(c.name, last); got != "" {
+			t.Errorf("%+v: 12 hours later: %q", c, got)
+		}
+		if err := l.verify(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestMessagesFromBeforeAreRead: bodies had no tail.
 func TestMessagesFromBeforeAreRead(t *testing.T) {
 	m := body{lane: 1, sent: 2, arrived: 3, deadSource: "q", entry: SendEntry{MessageBody: []byte("x")}}

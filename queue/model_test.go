@@ -333,6 +333,8 @@ func (m *model) rest(queue int, group string) []*modelMessage {
 func (m *model) standing(h modelHandle) standing {
 	one := h.message
 	switch {
+	case one.outcome == JobDead:
+		return isSuperseded
 	case !slices.Contains(m.queues[h.queue], one):
 		return isGone
 	case one.token != h.token:

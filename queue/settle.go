@@ -12,7 +12,7 @@ type standing int
 
 const (
 	isGone       standing = iota // the message is not here any more
-	isSuperseded                 // somebody else has received the message since
+	isSuperseded                 // somebody else has received the message since, or it went to another queue
 	isOver                       // the lease ran out, but nobody else has received it
 	isLive
 )
@@ -28,6 +28,9 @@ func (e *entry) find(q *queue, text string) (h handle, l lease, s standing, err 
 	}
 	value, ok := e.r.Get(e.numberKey(q, spaceLease, h.number))
 	if !ok {
+		if _, isMoved := e.r.Get(e.numberKey(q, spaceMoved, h.number)); isMoved {
+			return h, l, isSuperseded, nil
+		}
 		return h, l, isGone, nil
 	}
 	e.coder.mustDecode(value, &l)
@@ -55,9 +58,9 @@ func refusal(q *queue, s standing) *Error {
 func lost(q *queue, s standing) *Error {
 	switch {
 	case s == isGone:
-		return &Error{Code: CodeMessageGone, Message: "The message is not in the queue any more: it was deleted, moved, purged, or became too old."}
+		return &Error{Code: CodeMessageGone, Message: "The message is not in the queue any more: it was deleted, purged, or became too old."}
 	case s == isSuperseded:
-		return &Error{Code: CodeLeaseSuperseded, Message: "The lease ended, and somebody else has received the message since."}
+		return &Error{Code: CodeLeaseSuperseded, Message: "The lease ended, and somebody else has received the message since, or it went to another queue."}
 	case s == isOver && q.settings.isFIFO():
 		return &Error{Code: CodeLeaseOver, Message: "The lease ran out."}
 	}

@@ -25,6 +25,7 @@ import (
 //	'q' 'd' gen:8 'w' number:8        → the key of one, in order of time
 //	'q' 'd' gen:8 'j', 'e'            → what came of jobs, see job.go
 //	'q' 'd' gen:8 'v'                 → the queue's message move tasks
+//	'q' 'd' gen:8 'x' number:8        → empty: the message was leased, and went to another queue
 //	'q' 'o', 'q' 'p', 'q' 'i'         → messages on their way to other groups, see outbox.go
 //	'q' 't', 'q' 'u'                  → what will fall due, see timer.go
 const (
@@ -42,6 +43,7 @@ const (
 	spaceSeen   = 'u'
 	spaceSeenAt = 'w'
 	spaceMoves  = 'v'
+	spaceMoved  = 'x'
 
 	spaceGroupName = 'n'
 

@@ -30,6 +30,7 @@ const (
 	timerRecurring = 'r' // a recurring message is to be sent
 	timerMove      = 'v' // a message move task goes on
 	timerTombstone = 'z' // a partition was deleted long ago
+	timerMoved     = 'h' // the handles of a message that went to another queue are forgotten
 )
 
 // timer is one thing that falls due.

@@ -421,7 +421,7 @@ func sayVoid(s *Step) string {
 	case queue.CodeNotCarriedOut:
 		return "But no majority could be reached: it was not carried out."
 	case queue.CodeLeaseSuperseded:
-		return "But somebody else had received it since: it was refused, and nothing was changed."
+		return "But somebody else had received it since, or it went to another queue: it was refused, and nothing was changed."
 	case queue.CodeLeaseOver:
 		return "But the lease had run out: it was refused, and nothing was changed."
 	case queue.CodeMessageGone:
