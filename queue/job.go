@@ -7,7 +7,9 @@ import (
 )
 
 // What came of a job, for who asks by its message's id: kept by queues with the
-// attribute ResultRetentionPeriod, for that many seconds after the job ended.
+// attribute ResultRetentionPeriod, for that many seconds after the job ended. Others only
+// note where messages are whose ids do not say so, until they go: those that were scheduled,
+// or are dead.
 //
 //	'q' 'd' gen:8 'j' id        → jobRecord
 //	'q' 'd' gen:8 'e' number:8  → at:8 id, in order of when jobs ended
@@ -46,7 +48,7 @@ func jobKey(gen uint64, id string) []byte { return append(dataKey(gen, spaceJob)
 
 func (q *queue) keepsResults() bool { return q.settings.values[resultRetentionPeriod] > 0 }
 
-// mayKnowJobs reports whether anything is kept of jobs, or was.
+// mayKnowJobs reports whether anything is kept of jobs, or of where they are.
 func (q *queue) mayKnowJobs() bool { return q.keepsResults() || q.jobs > 0 }
 
 // idOf returns the id of a message.
@@ -81,14 +83,17 @@ func (e *entry) saveJobNumber(q *queue, id string, number uint64) {
 	e.saveJob(q, id, j, !ok)
 }
 
-// endJob notes how a job ended, whose message is about to go.
+// endJob notes how a job ended, whose message is about to go, or forgets it where no results are kept.
 func (e *entry) endJob(q *queue, number uint64, m *body, status string, result []byte) {
 	if !q.mayKnowJobs() {
 		return
 	}
 	id := q.idOf(number, m)
 	j, ok := e.job(q, id)
-	if !q.keepsResults() && !ok {
+	if !q.keepsResults() {
+		if ok {
+			e.dropJob(q, id)
+		}
 		return
 	}
 	j.status, j.result, j.ended = status, result, e.now
@@ -103,6 +108,13 @@ func (e *entry) endJob(q *queue, number uint64, m *body, status string, result [
 		e.tx.Emit(flotilla.Event{System: flotilla.SystemQueue, Group: e.tx.Group, Index: e.tx.Index,
 			Name: EventEnded, Key: []byte(base), Body: []byte(id)})
 	}
+}
+
+// dropJob forgets all about a job.
+func (e *entry) dropJob(q *queue, id string) {
+	e.tx.Delete(jobKey(q.gen, id))
+	q.jobs--
+	q.isHeaderChanged = true
 }
 
 func (e *entry) resultRetention(q *queue) flotilla.Millis {
@@ -124,8 +136,7 @@ func (e *entry) forgetJobs(q *queue, limit int) (work int, next flotilla.Millis)
 			return work, e.now
 		}
 		if j, isThere := e.job(q, id); isThere && j.ended == at { // else it came back, and ended again
-			e.tx.Delete(jobKey(q.gen, id))
-			q.jobs--
+			e.dropJob(q, id)
 		}
 		e.tx.Delete(place)
 		q.isHeaderChanged = true

@@ -71,6 +71,40 @@ func TestJobsTellWhatCameOfThem(t *testing.T) {
 	}
 }
 
+// TestJobsAreFoundWhereNoResultsAreKept asks for messages that have another id than their number
+// says, until they go: nothing is left of them then.
+func TestJobsAreFoundWhereNoResultsAreKept(t *testing.T) {
+	l := newLab()
+	l.create(t, "dead")
+	l.create(t, "q", "RedrivePolicy", `{"deadLetterTargetArn":"dead","maxReceiveCount":1}`)
+	expect := func(name, id, status string) {
+		t.Helper()
+		if job, code := l.job(name, id); job.Status != status || (code == "") != (status != "") {
+			t.Errorf("the job in %s is %+v, %q; not %q", name, job, code, status)
+		}
+	}
+	sent := l.send("q", "x", func(s *SendEntry) { s.ScheduledAt = l.time + 5000 }).MessageID
+	expect("q", sent, "delayed")
+	l.pass(5000)
+	expect("q", sent, "ready")
+	handle := l.receive("q", 1)[0].ReceiptHandle
+	expect("q", sent, "leased")
+	l.change("q", handle, 0)
+	expect("q", sent, "")
+	expect("dead", sent, "ready")
+	l.delete("dead", l.receive("dead", 1)[0].ReceiptHandle)
+	expect("dead", sent, "")
+	l.pass(1000)
+	l.state.live(func(key string, _ []byte) {
+		if strings.HasPrefix(key, "qd") && (key[10] == spaceJob || key[10] == spaceEnded) {
+			t.Errorf("left: %q", key)
+		}
+	})
+	if err := l.verify(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestEachResultIsKeptItsTime ends two jobs one after the other.
 func TestEachResultIsKeptItsTime(t *testing.T) {
 	l := newLab()

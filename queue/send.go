@@ -192,7 +192,7 @@ func (e *entry) put(q *queue, m *body, due flotilla.Millis) {
 	} else {
 		e.makeReady(q, l, number)
 	}
-	if m.id != "" && q.keepsResults() { // its id does not tell its number
+	if m.id != "" { // its id does not tell its number
 		e.saveJobNumber(q, m.id, number)
 	}
 	e.sweepBy(q, m.arrived+e.retention(q))
