@@ -1,7 +1,10 @@
 package check
 
+import "slices"
+
 // judgeReceives finds counts of receives that can not be: one that two leases have, one
 // that is less than what was given out before, and one that is more than what may have been.
+// A message that is dead goes on counting, and keeps its id.
 func (v *queueView) judgeReceives() {
 	for _, body := range v.bodies {
 		m := v.messages[body]
@@ -13,7 +16,7 @@ func (v *queueView) judgeCounts(m *message) {
 	for _, l := range m.leases {
 		before, possible := uint64(0), uint64(0)
 		for _, other := range m.leases {
-			if other == l || !other.isOfSame(l) {
+			if other == l || other.MessageID != l.MessageID {
 				continue
 			}
 			if other.Count == l.Count {
@@ -27,9 +30,11 @@ func (v *queueView) judgeCounts(m *message) {
 				possible++
 			}
 		}
-		for _, o := range v.lost[l.queue] {
-			if o.Begin < l.given.End {
-				possible++
+		for queue, lost := range v.lost {
+			for _, o := range lost {
+				if o.Begin < l.given.End && (queue == l.queue || v.mayHaveDiedIn(queue, l)) {
+					possible++
+				}
 			}
 		}
 		if l.Count <= before || l.Count > possible+1 {
@@ -37,6 +42,27 @@ func (v *queueView) judgeCounts(m *message) {
 			return
 		}
 	}
+}
+
+// mayHaveDiedIn reports whether the message of a lease may be dead because of receives from
+// another queue.
+func (v *queueView) mayHaveDiedIn(queue string, l *lease) bool {
+	return l.DeadSource != "" && queue != l.queue && slices.Contains(v.reach(queue), l.queue)
+}
+
+// countedBefore returns how many receives from other queues a lease may count.
+func (v *queueView) countedBefore(m *message, l *lease) (most uint64) {
+	for queue, lost := range v.lost {
+		if v.mayHaveDiedIn(queue, l) {
+			most += uint64(len(lost))
+		}
+	}
+	for _, other := range m.leases {
+		if other.MessageID == l.MessageID && other.queue != l.queue {
+			most++
+		}
+	}
+	return most
 }
 
 // judgeDead finds messages that were received more often than they may be, such that are
@@ -54,7 +80,7 @@ func (v *queueView) judgeDead() {
 
 func (v *queueView) judgeDeadOf(m *message, l *lease) (isFault bool) {
 	rules := v.rules[l.queue]
-	if rules.DeadQueue != "" && l.Count > rules.MaxReceives {
+	if rules.DeadQueue != "" && l.Count > rules.MaxReceives+v.countedBefore(m, l) {
 		v.accuse("dead", m, "%q was received for the %s time from %s, where it is dead after %d", m.body, nth(l.Count), l.queue, rules.MaxReceives)
 		return true
 	}

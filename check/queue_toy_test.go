@@ -304,10 +304,10 @@ func (t *toyQueues) sent(o *QueueOperation) {
 
 func (q *toyQueue) put(m *toyMessage) {
 	q.next++
-	if m.DeadSource == "" { // else it keeps its id
-		m.MessageID = fmt.Sprint(q.name, "-", q.next)
+	if m.DeadSource == "" { // else it keeps its id, and how often it was received
+		m.MessageID, m.Count = fmt.Sprint(q.name, "-", q.next), 0
 	}
-	m.Sequence, m.Count, m.leased, m.Handle = q.next, 0, false, ""
+	m.Sequence, m.leased, m.Handle = q.next, false, ""
 	q.messages = append(q.messages, m)
 }
 

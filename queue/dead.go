@@ -1,6 +1,10 @@
 package queue
 
-import "flotilla"
+import (
+	"cmp"
+
+	"flotilla"
+)
 
 // isDead reports whether a message was received as often as it may be.
 func (e *entry) isDead(q *queue, l *lease) bool {
@@ -15,6 +19,7 @@ func (e *entry) bury(q *queue, number uint64, m *body, l *lease) bool {
 		moved.id = q.messageID(number)
 	}
 	moved.deadSource, _ = baseOf(q.queueRecord.name)
+	moved.receives, moved.first = moved.receives+l.receives, cmp.Or(moved.first, l.first)
 	grave := way{to: q.settings.deadTarget, isElsewhere: q.settings.isDeadElsewhere && q.deadAgainAt <= e.now}
 	if !e.move(q, number, m, l, &moved, grave) {
 		return false

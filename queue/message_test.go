@@ -347,7 +347,7 @@ func TestDeadMessagesKeepTheirAge(t *testing.T) {
 	}
 	l.pass(1000)
 	m := l.receive("dead", 1)[0]
-	if m.DeadLetterQueueSource != "q" || m.MessageID != sent.MessageID || m.ApproximateReceiveCount != 1 || l.about("q").Counters.Dead != 1 {
+	if m.DeadLetterQueueSource != "q" || m.MessageID != sent.MessageID || m.ApproximateReceiveCount != 2 || l.about("q").Counters.Dead != 1 {
 		t.Errorf("received %+v", m)
 	}
 	l.pass(59_000)
@@ -440,6 +440,29 @@ func TestHandlesOfMovedMessagesAreSuperseded(t *testing.T) {
 		if err := l.verify(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestReceivesCountAcrossQueues lets a message die twice: it is told how often it was received in
+// all, and when first; when it is dead, each queue says by its own receives.
+func TestReceivesCountAcrossQueues(t *testing.T) {
+	l := newLab()
+	l.create(t, "end")
+	l.create(t, "dead", "RedrivePolicy", `{"deadLetterTargetArn":"end","maxReceiveCount":2}`)
+	l.create(t, "q", "RedrivePolicy", `{"deadLetterTargetArn":"dead","maxReceiveCount":2}`)
+	l.send("q", "x")
+	first := l.time
+	for i, name := range []string{"q", "q", "dead", "dead", "end", "end"} {
+		peeked, _ := ask[Peeked](l, &PeekMessages{QueueName: name, MaxNumberOfMessages: 1})
+		if n := peeked.Messages[0].Message.ApproximateReceiveCount; n != uint64(i) {
+			t.Errorf("before receive %d, from %s, it was received %d times", i+1, name, n)
+		}
+		m := l.receive(name, 1)[0]
+		if m.ApproximateReceiveCount != uint64(i+1) || m.ApproximateFirstReceiveTimestamp != first {
+			t.Errorf("receive %d, from %s, is the %dth, the first %d ms later", i+1, name, m.ApproximateReceiveCount, m.ApproximateFirstReceiveTimestamp-first)
+		}
+		l.change(name, m.ReceiptHandle, 0)
+		l.pass(1000)
 	}
 }
 

@@ -47,6 +47,7 @@ type modelMessage struct {
 	isLeased        bool
 	isRetry         bool
 	receives        uint64
+	before          uint64 // receives, before it was dead
 	token           uint64
 	outcome         string // how it ended
 	ended           flotilla.Millis
@@ -161,7 +162,7 @@ func (m *model) back(queue int, one *modelMessage, at, delay flotilla.Millis) {
 		m.remove(0, one)
 		moved := *one
 		one.outcome, one.ended = JobDead, at
-		moved.receives, moved.token = 0, 0
+		moved.before, moved.receives, moved.token = one.receives, 0, 0
 		if m.isFIFO {
 			moved.sent = at
 		}
@@ -300,7 +301,7 @@ func (m *model) receive(queue int) {
 			}
 		}
 		groups[got.MessageGroupID] = true
-		if got.Token <= one.token || got.ApproximateReceiveCount != one.receives+1 || string(got.Body) != one.body ||
+		if got.Token <= one.token || got.ApproximateReceiveCount != one.before+one.receives+1 || string(got.Body) != one.body ||
 			got.VisibleAt != m.l.time+modelVisibility {
 			m.t.Fatalf("received %+v, which is %+v", got, *one)
 		}

@@ -266,6 +266,7 @@ func (e *entry) putBack(target string, p posted) {
 		e.moveFailed(q, p.task)
 	}
 	m.arrived, m.deadSource, m.hasLease = e.now, p.source, true
+	m.receives -= min(m.receives, p.receives) // they count here again
 	number := q.nextNumber
 	e.put(q, &m, e.now)
 	l := lease{lane: m.lane, receives: p.receives}

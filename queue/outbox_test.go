@@ -119,6 +119,15 @@ func TestWhatHasNoTargetComesBack(t *testing.T) {
 	if len(m) != 1 || m[0].MessageID != sent.MessageID || m[0].ApproximateReceiveCount != 2 {
 		t.Errorf("received %+v", m)
 	}
+	to.create(t, "gone")
+	from.pass(deadAgainSeconds * 1000)
+	from.receive("q", 1) // which is given nothing: it is tried again
+	box, _ = ask[Outbox](from, &ReadOutbox{})
+	do[Delivered](to, &Deliver{From: 1, Parcel: box.Parcels[0]})
+	dead := to.receive("gone", 1)
+	if len(dead) != 1 || dead[0].ApproximateReceiveCount != 3 || dead[0].ApproximateFirstReceiveTimestamp != m[0].ApproximateFirstReceiveTimestamp {
+		t.Errorf("received %+v, dead", dead)
+	}
 	late := box.Parcels[0]
 	late.First = 5
 	if _, code := do[Delivered](to, &Deliver{From: 1, Parcel: late}); code != CodeInternal {

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"strconv"
 
 	"flotilla"
@@ -194,7 +195,7 @@ func (e *entry) message(q *queue, number uint64, m *body, l *lease) Message {
 		Body: m.entry.MessageBody, MessageAttributes: m.entry.MessageAttributes, AWSTraceHeader: m.entry.AWSTraceHeader,
 		SenderID: m.entry.SenderID, MessageGroupID: m.entry.MessageGroupID, MessageDeduplicationID: m.entry.MessageDeduplicationID,
 		DeadLetterQueueSource: m.deadSource, Priority: m.entry.Priority, SentTimestamp: m.sent,
-		ApproximateReceiveCount: l.receives, ApproximateFirstReceiveTimestamp: l.first, VisibleAt: l.at}
+		ApproximateReceiveCount: m.receives + l.receives, ApproximateFirstReceiveTimestamp: cmp.Or(m.first, l.first), VisibleAt: l.at}
 	if m.id == "" {
 		message.MessageID = q.messageID(number)
 	}

@@ -207,6 +207,10 @@ type body struct {
 	hasLease   bool            // from the start: it was delayed, or came back; else the first receive makes one
 	entry      SendEntry       // without delay and schedule
 	due        flotilla.Millis // when its schedule was, from which on it ages; 0: it had none
+	// Of a dead one: how often it was received in the queues before this one, and when first.
+	// It is told, and counts for nothing here.
+	receives uint64
+	first    flotilla.Millis
 }
 
 func (m *body) fields(c *coder) {
@@ -217,7 +221,8 @@ func (m *body) fields(c *coder) {
 	c.text(&m.deadSource)
 	c.bool(&m.hasLease)
 	m.entry.fields(c)
-	c.tail(m.due > 0, func() { c.millis(&m.due) })
+	c.tail(m.due > 0 || m.receives > 0, func() { c.millis(&m.due) })
+	c.tail(m.receives > 0, func() { c.num(&m.receives); c.millis(&m.first) })
 }
 
 // The states of a message.
