@@ -564,7 +564,7 @@ func (t *toyQueues) purge(c *toyWorker, name string) {
 			q.messages = q.messages[:1]
 			return
 		}
-		q.messages, q.seen, q.died = nil, map[string]toySeen{}, map[string]bool{}
+		q.messages, q.died = nil, map[string]bool{}
 	}, func([]QueueOperation) {})
 }
 

@@ -271,7 +271,7 @@ func (l *lab) counts(name string) string {
 // verify compares all that the state says about the same thing in several places.
 func (l *lab) verify() error {
 	e := newEntry(l.state, nil, l.time)
-	v := verifier{e: e, dues: map[flotilla.Millis]uint64{}, timers: map[timer]bool{}, queues: map[uint64]*queue{}, found: map[uint64]*Counters{}, jobs: map[uint64]uint64{},
+	v := verifier{e: e, dues: map[flotilla.Millis]uint64{}, timers: map[timer]bool{}, queues: map[uint64]*queue{}, found: map[uint64]*Counters{}, jobs: map[uint64]uint64{}, memories: map[uint64]bool{},
 		leased: map[groupID]uint64{}}
 	l.state.live(v.visit)
 	if v.err != nil {
@@ -305,14 +305,15 @@ func (l *lab) verify() error {
 }
 
 type verifier struct {
-	e      *entry
-	err    error
-	dues   map[flotilla.Millis]uint64
-	timers map[timer]bool
-	queues map[uint64]*queue
-	found  map[uint64]*Counters
-	jobs   map[uint64]uint64
-	leased map[groupID]uint64 // leases that their message groups count
+	e        *entry
+	err      error
+	dues     map[flotilla.Millis]uint64
+	timers   map[timer]bool
+	queues   map[uint64]*queue
+	found    map[uint64]*Counters
+	jobs     map[uint64]uint64
+	memories map[uint64]bool    // data in which deduplication ids are
+	leased   map[groupID]uint64 // leases that their message groups count
 }
 
 type groupID struct {
@@ -330,7 +331,7 @@ func (v *verifier) visit(key string, value []byte) {
 	switch key[1] {
 	case spaceRecord, spacePartition:
 		q := v.e.known(key[2:])
-		v.queues[q.gen], v.found[q.gen] = q, &Counters{}
+		v.queues[q.gen], v.found[q.gen], v.memories[q.memory()] = q, &Counters{}, true
 	case spaceTimer:
 		b := []byte(key[2:])
 		t := timer{at: flotilla.Millis(binary.BigEndian.Uint64(b)), gen: binary.BigEndian.Uint64(b[8:]), kind: b[16]}
@@ -352,6 +353,10 @@ func (v *verifier) visit(key string, value []byte) {
 func (v *verifier) visitData(key string, value []byte) {
 	gen := binary.BigEndian.Uint64([]byte(key[2:]))
 	q := v.queues[gen]
+	isSeen := key[10] == spaceSeen || key[10] == spaceSeenAt
+	if q == nil && isSeen && v.memories[gen] {
+		return
+	}
 	switch {
 	case gen == 0 && key[10] == spaceNode:
 		return

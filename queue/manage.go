@@ -99,6 +99,26 @@ func noRoom() *Error {
 // wipe removes a queue's messages, however many there are.
 func (e *entry) wipe(q *queue) {
 	e.tx.DeleteRange(dataKey(q.gen, 0)[:10], dataKey(q.gen+1, 0)[:10])
+	if q.seenGen != 0 {
+		e.tx.DeleteRange(dataKey(q.seenGen, 0)[:10], dataKey(q.seenGen+1, 0)[:10])
+	}
+	e.wiped(q)
+}
+
+// wipeMessages is wipe, but for what is remembered of messages that were sent.
+func (e *entry) wipeMessages(q *queue) {
+	if q.memory() == q.gen {
+		e.tx.DeleteRange(dataKey(q.gen, 0)[:10], dataKey(q.gen, spaceSeen))
+		e.tx.DeleteRange(dataKey(q.gen, spaceSeen+1), dataKey(q.gen, spaceSeenAt))
+		e.tx.DeleteRange(dataKey(q.gen, spaceSeenAt+1), dataKey(q.gen+1, 0)[:10])
+	} else {
+		e.tx.DeleteRange(dataKey(q.gen, 0)[:10], dataKey(q.gen+1, 0)[:10])
+	}
+	e.wiped(q)
+}
+
+// wiped forgets what the entry has of a queue's data.
+func (e *entry) wiped(q *queue) {
 	e.tx.Delete(headerKey(q.gen))
 	for id := range e.nodes {
 		if id.gen == q.gen {
@@ -150,14 +170,22 @@ func (e *entry) purgeQueue(c *PurgeQueue) (Reply, *Error) {
 }
 
 // purge gives a queue new data without messages. What it gave out in the last second still
-// counts, and so does what its message groups did.
+// counts, and so do what its message groups did, and its deduplication ids.
 func (e *entry) purge(q *queue) {
 	groups := e.spent(q)
-	e.wipe(q)
+	var memory header
+	if q.seenFirst < q.seenNext {
+		memory = header{seenFirst: q.seenFirst, seenNext: q.seenNext, seenGen: q.memory()}
+		e.wipeMessages(q)
+	} else {
+		e.wipe(q)
+	}
 	q.gen = e.tx.Version()
 	q.header = header{name: q.queueRecord.name, nextNumber: q.nextNumber, rate: q.rate} // sequence numbers only ever grow
+	q.seenFirst, q.seenNext, q.seenGen = memory.seenFirst, memory.seenNext, memory.seenGen
 	q.isRecordChanged, q.isHeaderChanged = true, true
 	e.names[q.gen] = q.queueRecord.name
+	e.sweepLater(q)
 	if rate := q.rateLimit(); rate > 0 {
 		e.spendOfQueue(q, rate, 0) // who waits is told as soon as there is more, of the new data
 	}

@@ -257,6 +257,41 @@ func TestDeduplicationHasAScope(t *testing.T) {
 	}
 }
 
+// TestDeduplicationOutlivesPurges, and not the queue. Nothing of it is left in the end.
+func TestDeduplicationOutlivesPurges(t *testing.T) {
+	l := newLab()
+	l.create(t, "q.fifo", "FifoQueue", "true")
+	send := func(id string) SentEntry { return l.send("q.fifo", "x", inGroup("g", id)) }
+	first := send("1")
+	for range 3 {
+		if _, code := do[Done](l, &PurgeQueue{QueueName: "q.fifo"}); code != "" {
+			t.Fatal(code)
+		}
+		if again := send("1"); !again.IsDuplicate || again.MessageID != first.MessageID || l.counts("q.fifo") != "0 0 0" {
+			t.Errorf("after a purge: %+v, %s", again, l.counts("q.fifo"))
+		}
+		send(fmt.Sprint("at ", l.time))
+		l.check(t)
+		l.pass(PurgeSeconds * 1000)
+	}
+	l.pass((DeduplicationSeconds - 3*PurgeSeconds) * 1000)
+	if again := send("1"); again.IsDuplicate {
+		t.Errorf("after five minutes: %+v", again)
+	}
+	do[Done](l, &PurgeQueue{QueueName: "q.fifo"})
+	do[Done](l, &DeleteQueue{QueueName: "q.fifo"})
+	l.check(t)
+	l.state.live(func(key string, _ []byte) {
+		if strings.HasPrefix(key, "qd") && (key[10] == spaceSeen || key[10] == spaceSeenAt) {
+			t.Errorf("left: %q", key)
+		}
+	})
+	l.create(t, "q.fifo", "FifoQueue", "true")
+	if again := send("1"); again.IsDuplicate {
+		t.Errorf("in a queue that was created anew: %+v", again)
+	}
+}
+
 func TestReceiveAttemptsAreRepeated(t *testing.T) {
 	l := newLab()
 	l.create(t, "q.fifo", "FifoQueue", "true", "VisibilityTimeout", "30")

@@ -201,7 +201,7 @@ func (m *model) mayGive(queue int, group string) bool {
 	return !m.isAtCap(queue, group) && (!isSlow || m.left(group) >= 1000)
 }
 
-// purge empties the queue, and takes from it all that it knows of messages and jobs.
+// purge empties the queue, and takes from it all that it knows of jobs.
 func (m *model) purge() {
 	_, code := do[Done](m.l, &PurgeQueue{QueueName: m.names[0]})
 	m.now()
@@ -211,7 +211,7 @@ func (m *model) purge() {
 	if code != "" {
 		return
 	}
-	m.purged, m.queues[0], m.dedup = m.l.time, nil, map[string]modelDedup{}
+	m.purged, m.queues[0] = m.l.time, nil
 	for _, h := range m.handles {
 		if h.queue == 0 {
 			h.message.outcome, h.message.ended = "purged", -modelResults

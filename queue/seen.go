@@ -1,13 +1,15 @@
 package queue
 
 import (
+	"cmp"
 	"encoding/binary"
 
 	"flotilla"
 )
 
 // What a FIFO queue remembers for five minutes: deduplication ids, and which
-// messages a receive attempt was given.
+// messages a receive attempt was given. Deduplication ids outlive a purge: they stay in the
+// data that the queue had when the first of them was remembered, see seenGen.
 
 // seen is what is remembered of one of them.
 type seen struct {
@@ -35,10 +37,20 @@ func (s *seen) fields(c *coder) {
 	})
 }
 
+// memory is the number of the data in which deduplication ids are, and the list of all that
+// is remembered.
+func (q *queue) memory() uint64 { return cmp.Or(q.seenGen, q.gen) }
+
+// seenAtKey is a place in that list, valid until the next key is asked for.
+func (e *entry) seenAtKey(q *queue, number uint64) []byte {
+	e.keyBuf = binary.BigEndian.AppendUint64(appendDataKey(e.keyBuf[:0], q.memory(), spaceSeenAt), number)
+	return e.keyBuf
+}
+
 // dedupKey is where the message's deduplication id is remembered: that of the queue
 // or of its message group.
 func dedupKey(q *queue, s *SendEntry) []byte {
-	key := append(dataKey(q.gen, spaceSeen), 'd')
+	key := append(dataKey(q.memory(), spaceSeen), 'd')
 	group := ""
 	if q.settings.values[deduplicationScope] == scopeMessageGroup {
 		group = s.MessageGroupID
@@ -66,7 +78,7 @@ func (e *entry) remember(q *queue, key []byte, s seen) {
 	s.at = e.now
 	e.tx.Set(key, encode(nil, &s))
 	place := binary.BigEndian.AppendUint64(nil, uint64(e.now))
-	e.tx.Set(e.numberKey(q, spaceSeenAt, q.seenNext), append(place, key...))
+	e.tx.Set(e.seenAtKey(q, q.seenNext), append(place, key...))
 	q.seenNext++
 	q.isHeaderChanged = true
 	e.sweepBy(q, e.now+forgetMillis)
@@ -80,7 +92,7 @@ const forgetMillis = (DeduplicationSeconds + 1) * 1000
 // there will be more.
 func (e *entry) forget(q *queue, limit int) (work int, next flotilla.Millis) {
 	for ; q.seenFirst < q.seenNext; q.seenFirst++ {
-		place := e.numberKey(q, spaceSeenAt, q.seenFirst)
+		place := e.seenAtKey(q, q.seenFirst)
 		value, ok := e.r.Get(place)
 		flotilla.Assert(ok && len(value) > 8, "what is remembered is listed")
 		at, key := flotilla.Millis(binary.BigEndian.Uint64(value)), value[8:]

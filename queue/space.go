@@ -21,7 +21,7 @@ import (
 //	'q' 'd' gen:8 'l' group:8         → group: what is counted of a message group, see group.go
 //	'q' 'd' gen:8 'n' name            → the group's number
 //	'q' 'd' gen:8 't' trie:8 level:1 index:8 → a node, see trie.go
-//	'q' 'd' gen:8 'u' ...             → a deduplication id or receive attempt
+//	'q' 'd' gen:8 'u' ...             → a deduplication id or receive attempt, see seen.go
 //	'q' 'd' gen:8 'w' number:8        → the key of one, in order of time
 //	'q' 'd' gen:8 'j', 'e'            → what came of jobs, see job.go
 //	'q' 'd' gen:8 'v'                 → the queue's message move tasks
@@ -136,6 +136,10 @@ type header struct {
 	// deadAgainAt is when the queue for dead messages, which was missing in another group, is
 	// tried again; 0: it was not missing.
 	deadAgainAt flotilla.Millis
+
+	// seenGen is the number of the data in which deduplication ids are: from before a purge,
+	// which leaves them; 0: this one.
+	seenGen uint64
 }
 
 // ring is the lanes of one priority that can give out a message, served in turn.
@@ -161,8 +165,9 @@ func (h *header) fields(c *coder) {
 	h.rate.fields(c)
 	c.millis(&h.rateWakeAt)
 	c.bool(&h.isCapped)
-	c.tail(h.nextGroup > 0 || h.deadAgainAt > 0, func() { c.num(&h.nextGroup); c.num(&h.groupsHeight) })
-	c.tail(h.deadAgainAt > 0, func() { c.millis(&h.deadAgainAt) })
+	c.tail(h.nextGroup > 0 || h.deadAgainAt > 0 || h.seenGen > 0, func() { c.num(&h.nextGroup); c.num(&h.groupsHeight) })
+	c.tail(h.deadAgainAt > 0 || h.seenGen > 0, func() { c.millis(&h.deadAgainAt) })
+	c.tail(h.seenGen > 0, func() { c.num(&h.seenGen) })
 }
 
 // Counters are a queue's, exact at every moment. The totals count since the queue
