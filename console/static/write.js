@@ -218,7 +218,7 @@ function tellVerdict(call, write) {
     return;
   }
   const disks = write.steps.filter((s) => s.kind === 'synced' && s.at <= (write.committed?.at ?? 0)).length;
-  verdict.textContent = `Acknowledged after ${took}: slot ${call.slot}, entry ${call.index} of g${call.group}; on ${disks} disks when it was committed.`;
+  verdict.textContent = `Acknowledged after ${took}: slot ${call.slot}, entry ${call.index} of g${call.group}; on ${disks === 1 ? "1 disk" : `${disks} disks`} when it was committed.`;
   if (call.job) verdict.append(' ', el('a', {href: `/queue#${encodeURIComponent($('follow').elements.key.value)}/${call.job}`}, 'What becomes of the job'), '.');
 }
 
