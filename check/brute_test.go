@@ -48,7 +48,7 @@ func corrupt(history []Operation, chance *rand.Rand) {
 		o.Values = o.Values[1:]
 	case o.Kind == Read:
 		o.Value, o.Found = fmt.Sprint(chance.IntN(9)), true
-	case o.Kind == Insert, o.Kind == Remove:
+	case o.Kind == Insert, o.Kind == Remove, o.Kind == Delete:
 		o.Changed = !o.Changed
 	case o.Kind == PopLeft || o.Kind == PopRight:
 		o.Value = fmt.Sprint(chance.IntN(9))

@@ -1,6 +1,9 @@
 package check
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // shortestStretch is how many events a stretch has at least, unless it is the last.
 const shortestStretch = 50
@@ -101,7 +104,7 @@ func leaves(o Operation) (state string, ok bool) {
 	case Delete:
 		return "", true
 	case Add, Count:
-		return counterState(o.Total), true
+		return strconv.FormatInt(o.Total, 10), o.Kind == Add || o.Total != 0 // a count of 0 need not be there
 	case Members:
 		return join(slices.Sorted(slices.Values(o.Values))), true
 	case Range:

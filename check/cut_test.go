@@ -30,7 +30,7 @@ func TestHistoriesAreCutAtQuietPoints(t *testing.T) {
 	}
 	expect(t, Linearizable(history, EnoughSteps), "")
 
-	open := append(append([]Operation(nil), history...), with(Unknown, known(9, 50_075, 50_076, Operation{Kind: Delete})), known(9, 200_000, 200_001, nothing()))
+	open := append(append([]Operation(nil), history...), with(Unknown, known(9, 50_075, 50_076, deleted())), known(9, 200_000, 200_001, nothing()))
 	if n := stretches(open); n != 51 {
 		t.Errorf("with a change that may still happen in the middle, %d stretches", n)
 	}

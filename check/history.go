@@ -12,7 +12,7 @@ const (
 	Read Kind = "read"
 	// Write stores Value in a register.
 	Write Kind = "write"
-	// Delete empties a key.
+	// Delete empties a key; Changed says whether anything was there.
 	Delete Kind = "delete"
 	// Expire empties a register that holds Value, and no other. Nobody asks for it: it
 	// is what a store does once Value has lived as long as it should. Who writes
@@ -112,7 +112,7 @@ type Operation struct {
 
 	Outcome Outcome
 	Found   bool     // Read, PopLeft, PopRight
-	Changed bool     // CompareAndSet, Insert, Remove, Transaction
+	Changed bool     // CompareAndSet, Delete, Insert, Remove, Transaction
 	Total   int64    // Add, Count, PushLeft, PushRight, Length
 	Values  []string // Members, Range
 

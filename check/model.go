@@ -12,7 +12,8 @@ import (
 //
 // A state is a string, so that two can be compared: a register's is "=" and the
 // value, a counter's its decimal digits, a set's its sorted members and a
-// list's its elements, both as join makes them. Whatever is empty is "".
+// list's its elements, both as join makes them. Whatever is not there is "": so is a set
+// or a list that is empty, and a counter that nobody counted. One that was counted down to 0 is there.
 func apply(state string, o Operation) (fits bool, next string) {
 	switch familyOf(o.Kind) {
 	case register:
@@ -24,7 +25,7 @@ func apply(state string, o Operation) (fits bool, next string) {
 	case list:
 		return applyList(state, o)
 	}
-	return true, "" // Delete
+	return o.Outcome != Known || o.Changed == (state != ""), "" // Delete
 }
 
 func applyRegister(state string, o Operation) (bool, string) {
@@ -45,19 +46,13 @@ func applyCounter(state string, o Operation) (bool, string) {
 	total := totalOf(state)
 	if o.Kind == Add {
 		total += o.Number
+		state = strconv.FormatInt(total, 10)
 	}
-	return o.Outcome != Known || total == o.Total, counterState(total)
-}
-
-func counterState(total int64) string {
-	if total == 0 {
-		return ""
-	}
-	return strconv.FormatInt(total, 10)
+	return o.Outcome != Known || total == o.Total, state
 }
 
 func totalOf(state string) int64 {
-	total, _ := strconv.ParseInt(state, 10, 64) // "" is 0; all else comes from counterState
+	total, _ := strconv.ParseInt(state, 10, 64) // "" is 0; all else comes from FormatInt
 	return total
 }
 

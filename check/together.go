@@ -98,7 +98,9 @@ func (t *together) name() string {
 // nobody ever saw. If an order with such a change explains all answers, so does
 // that order without it; left in, each would double the search. Only changes of
 // registers and insertions into sets can be left out: others show without being
-// seen, as a pushed element does in the length of its list.
+// seen, as a pushed element does in the length of its list. Where a delete found
+// something, any of them may have left it: there, one value stands for all of the key
+// that nobody saw, so that they are of one class (item).
 //
 // A value that nobody saw, and that may have expired, can have done one thing more: emptied its
 // key. If it is not known either whether it was written, its expiry stands for both, as a delete
@@ -108,7 +110,7 @@ func (t *together) relevant() (all []event) {
 	look := t.look()
 	passing := map[place]bool{} // values that nobody saw, and that may have expired
 	for _, e := range t.events {
-		if at := (place{e.Key, e.Value}); e.Kind == Write && !e.happened() && !look.seen[at] && look.stored[at] == 1 {
+		if at := (place{e.Key, e.Value}); e.Kind == Write && !e.happened() && !look.seen[at] && look.stored[at] == 1 && !look.isFullSeen[e.Key] {
 			passing[at] = true
 		}
 	}
@@ -116,7 +118,7 @@ func (t *together) relevant() (all []event) {
 		at := place{p.Key, p.Value}
 		switch p.Kind {
 		case Write, CompareAndSet, Insert:
-			return look.seen[at] || look.expiring[at] && !passing[at]
+			return look.seen[at] || look.isFullSeen[p.Key] || look.expiring[at] && !passing[at]
 		case Delete, Expire:
 			return look.isEmptySeen[p.Key]
 		}
@@ -127,27 +129,46 @@ func (t *together) relevant() (all []event) {
 			e.Kind, e.Value = Delete, ""
 		}
 		if e.happened() || slices.ContainsFunc(e.parts(), isSeen) {
-			all = append(all, e)
+			all = append(all, look.standIn(e))
 		}
 	}
 	return all
 }
 
+// standIn gives a change that may have happened, and its expiry, the value that stands for all
+// that nobody saw.
+func (l looked) standIn(e event) event {
+	at := place{e.Key, e.Value}
+	if l.seen[at] || l.isFixed[at] || !l.isFullSeen[e.Key] || e.Kind != Write && e.Kind != Insert && e.Kind != Expire {
+		return e
+	}
+	if _, isThere := l.unseen[e.Key]; !isThere {
+		l.unseen[e.Key] = e.Value
+	}
+	e.Value = l.unseen[e.Key]
+	return e
+}
+
 // looked is what somebody looked for, or found.
 type looked struct {
-	seen        map[place]bool  // values that were found, or asked for
-	expiring    map[place]bool  // that may have expired
-	stored      map[place]int   // how many operations may have stored them
-	isEmptySeen map[string]bool // keys of which it matters that they may be empty
+	seen        map[place]bool    // values that were found, or asked for
+	expiring    map[place]bool    // that may have expired
+	stored      map[place]int     // how many operations may have stored them
+	isEmptySeen map[string]bool   // keys of which it matters that they may be empty
+	isFullSeen  map[string]bool   // of which it matters that they may not be, whatever is there
+	unseen      map[string]string // what stands for the values of such a key that nobody saw
+	isFixed     map[place]bool    // that happened, or belong to more: nothing can stand for them
 }
 
 func (t *together) look() looked {
-	l := looked{map[place]bool{}, map[place]bool{}, map[place]int{}, map[string]bool{}}
+	l := looked{seen: map[place]bool{}, expiring: map[place]bool{}, stored: map[place]int{}, isEmptySeen: map[string]bool{},
+		isFullSeen: map[string]bool{}, unseen: map[string]string{}, isFixed: map[place]bool{}}
 	for _, e := range t.events {
 		for _, p := range e.parts() {
 			at := place{p.Key, p.Value}
 			if p.stores() {
 				l.stored[at]++
+				l.isFixed[at] = l.isFixed[at] || e.happened() || e.Kind != Write && e.Kind != Insert
 			}
 			if p.Kind == Expire {
 				l.expiring[at] = true
@@ -156,12 +177,20 @@ func (t *together) look() looked {
 			for _, value := range p.soughtValues() {
 				l.seen[place{p.Key, value}] = true
 			}
-			if f := familyOf(p.Kind); f != anyFamily && f != register || p.Kind == Read && !p.Found {
+			if f := familyOf(p.Kind); f != anyFamily && f != register || p.isOfNothing() {
 				l.isEmptySeen[p.Key] = true
+			}
+			if p.Kind == Delete && p.Outcome == Known && p.Changed {
+				l.isFullSeen[p.Key] = true
 			}
 		}
 	}
 	return l
+}
+
+// isOfNothing reports whether an operation found that its key was not there.
+func (o Operation) isOfNothing() bool {
+	return o.Kind == Read && !o.Found || o.Kind == Delete && o.Outcome == Known && !o.Changed
 }
 
 // soughtValues returns the values whose presence may have made a difference to an

@@ -37,6 +37,9 @@ func (s *toy) do(o *Operation) {
 	case Write:
 		s.values[o.Key] = o.Value
 	case Delete:
+		_, isValue := s.values[o.Key]
+		_, isTotal := s.totals[o.Key]
+		o.Changed = isValue || isTotal || len(here) > 0
 		delete(s.values, o.Key)
 		delete(s.totals, o.Key)
 		delete(s.lists, o.Key)

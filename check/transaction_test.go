@@ -50,7 +50,7 @@ func TestOnlySoManyKeysAreConnected(t *testing.T) {
 	var history []Operation
 	for i := range int64(MaxTogether) {
 		from, to := fmt.Sprint(i), fmt.Sprint(i+1)
-		history = append(history, known(1, 2*i, 2*i+1, exec(in(from, Operation{Kind: Delete}), in(to, Operation{Kind: Delete}))))
+		history = append(history, known(1, 2*i, 2*i+1, exec(in(from, deletedNothing()), in(to, deletedNothing()))))
 	}
 	expect(t, Linearizable(history[1:], EnoughSteps), "")
 	expect(t, Linearizable(history, EnoughSteps), "17 keys are connected by transactions")

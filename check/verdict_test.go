@@ -73,7 +73,7 @@ func TestEndingsShowWhereValuesAreFrom(t *testing.T) {
 // TestKeysAreNamedWhereThereAreSeveral: where a fault is of several keys, each line says of which.
 func TestKeysAreNamedWhereThereAreSeveral(t *testing.T) {
 	history := []Operation{known(1, 1, 2, exec(in("a", write("1")), in("b", write("1")))), on("a", 2, 3, 4, write("2")),
-		on("b", 2, 5, 6, Operation{Kind: Delete, Changed: true}), on("b", 3, 7, 8, read("1")), on("c", 3, 7, 8, read("other"))}
+		on("b", 2, 5, 6, deleted()), on("b", 3, 7, 8, read("1")), on("c", 3, 7, 8, read("other"))}
 	v := Linearizable(history, EnoughSteps)
 	text := v.String()
 	for _, want := range []string{`keys ["a" "b"]`, `this answer fits none: client 3 read "1" (key "b") between`, `client 2 wrote "2" (key "a") between`,

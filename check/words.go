@@ -52,6 +52,10 @@ func told(o Operation) string {
 		return fmt.Sprintf("%s and made the length %d", asked(o), o.Total)
 	case Insert, Remove:
 		return fmt.Sprintf("%s (changed: %v)", asked(o), o.Changed)
+	case Delete:
+		if !o.Changed {
+			return "found nothing to delete"
+		}
 	case Transaction:
 		return transaction(o, told)
 	}
