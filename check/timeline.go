@@ -90,6 +90,8 @@ type timeline struct {
 	all     []Operation      // for explanations
 	sources map[string][]int // which changes may have stored a value
 	current []int64          // see lastCurrent
+	// isTwisted says that linearizable reads contradict each other.
+	isTwisted bool
 }
 
 // timelines splits a history by key, in order of the keys.
