@@ -92,11 +92,11 @@ func (t *timeline) durableRegister(v *Verdict, end Final) {
 	}
 }
 
-// isReplaced reports whether another change surely happened after one: by when they were
+// isReplaced reports whether another change surely happened after one: in the same step, or by when they were
 // asked for and answered, not by what was read between, since a read may be stale, and then
 // nothing is lost.
 func (t *timeline) isReplaced(i int) bool {
-	return slices.ContainsFunc(t.changes, func(other event) bool {
+	return t.isInside(i) || slices.ContainsFunc(t.changes, func(other event) bool {
 		return other.happened() && t.changes[i].mustPrecede(other.Begin)
 	})
 }

@@ -9,7 +9,8 @@ import (
 // Eventual decides for every weak read whether it saw some state that its key had
 // until the read's end: nothing that nobody asked for, that was refused or that
 // was asked for only later, and no mixture, which has a change without
-// one that surely came before it.
+// one that surely came before it or was carried out in the same step; nor what was there
+// only in the middle of a step.
 //
 // It can not see that a read is old; that is no fault at this level. It does not
 // compare two reads, but for those of one transaction, which must have been true in one moment
@@ -56,7 +57,7 @@ func WeakReads(history []Operation) Verdict {
 // possible returns the ways to explain a read that this level's rule allows, or the
 // reason why the last of them is not allowed.
 func (t *timeline) possible(v *Verdict, r event) (ways []evidence, reason string) {
-	all, reason := t.evidenceOf(r)
+	all, reason := t.evidenceOf(v, r)
 	for _, way := range all {
 		if why := t.impossible(v, r, way); why != "" {
 			reason = why
@@ -77,6 +78,10 @@ func (t *timeline) impossible(v *Verdict, r event, way evidence) string {
 			return "what it found was asked for later: " + v.describe(t.changes[i].Operation)
 		}
 	}
+	if i, j := t.halfOfStep(way); i >= 0 {
+		return fmt.Sprintf("it shows that %s, and not that %s, which was done in one step with it",
+			v.describe(t.changes[i].Operation), v.describe(t.changes[j].Operation))
+	}
 	// If anything that is lacking precedes anything that is there, so do these two.
 	newest := slices.MaxFunc(way.has, func(i, j int) int { return cmp.Compare(t.lastCurrent(i), t.lastCurrent(j)) })
 	oldest := t.firstBefore(way.lacks, t.lastCurrent(newest))
@@ -85,6 +90,22 @@ func (t *timeline) impossible(v *Verdict, r event, way evidence) string {
 	}
 	return fmt.Sprintf("it shows that %s, and not what came before, that %s",
 		v.describe(t.changes[newest].Operation), v.describe(t.changes[oldest].Operation))
+}
+
+// halfOfStep returns a change that is there and one of the same step that is lacking, or -1.
+func (t *timeline) halfOfStep(way evidence) (there, lacking int) {
+	of := map[int]int{}
+	for _, i := range way.has {
+		if step := t.changes[i].step; step != 0 {
+			of[step] = i
+		}
+	}
+	for _, j := range way.lacks {
+		if i, isHalf := of[t.changes[j].step]; isHalf {
+			return i, j
+		}
+	}
+	return -1, -1
 }
 
 // firstBefore returns the first of some changes that surely took effect before a

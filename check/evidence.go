@@ -16,10 +16,10 @@ import (
 type evidence struct{ has, lacks []int }
 
 // evidenceOf reads an answered read.
-func (t *timeline) evidenceOf(r event) (ways []evidence, reason string) {
+func (t *timeline) evidenceOf(v *Verdict, r event) (ways []evidence, reason string) {
 	switch r.Kind {
 	case Read:
-		return t.registerEvidence(r)
+		return t.registerEvidence(v, r)
 	case Count:
 		return t.counterEvidence(r)
 	case Members:
@@ -31,8 +31,9 @@ func (t *timeline) evidenceOf(r event) (ways []evidence, reason string) {
 }
 
 // registerEvidence: the read saw one of the changes that store its value, or the
-// empty register of the beginning. It has that one and lacks all that follow it.
-func (t *timeline) registerEvidence(r event) (ways []evidence, reason string) {
+// empty register of the beginning. It has that one and lacks all that follow it. What a step itself
+// replaced nobody saw.
+func (t *timeline) registerEvidence(v *Verdict, r event) (ways []evidence, reason string) {
 	if !r.Found {
 		first := evidence{}
 		for i := range t.changes {
@@ -41,7 +42,7 @@ func (t *timeline) registerEvidence(r event) (ways []evidence, reason string) {
 		ways = append(ways, first)
 	}
 	for i, c := range t.changes {
-		if r.Found != c.stores() || r.Found && c.Value != r.Value {
+		if r.Found != c.stores() || r.Found && c.Value != r.Value || t.isInside(i) {
 			continue
 		}
 		way := evidence{has: []int{i}}
@@ -49,6 +50,8 @@ func (t *timeline) registerEvidence(r event) (ways []evidence, reason string) {
 		if c.Kind == Expire { // it empties what one write had left, and no later one
 			if from = t.source(c.Value); from < 0 {
 				from = i
+			} else if t.isInside(from) {
+				continue // that was not left for long enough
 			}
 		}
 		for j := range t.changes {
@@ -58,7 +61,9 @@ func (t *timeline) registerEvidence(r event) (ways []evidence, reason string) {
 		}
 		ways = append(ways, way)
 	}
-	if len(ways) == 0 {
+	if i := t.source(r.Value); len(ways) == 0 && i >= 0 && t.isInside(i) {
+		return nil, "only in the middle of one step was it there: it shows that " + v.describe(t.changes[i].Operation)
+	} else if len(ways) == 0 {
 		return nil, t.nobody(r.Value)
 	}
 	return ways, ""
@@ -83,15 +88,15 @@ func (t *timeline) counterEvidence(r event) (ways []evidence, reason string) {
 	isGrowing := true
 	bases := []int64{0}
 	var low, high int64 // what the unknown ones may have added
-	for _, c := range t.changes {
+	for i, c := range t.changes {
 		number, isAdded := c.adds()
 		isGrowing = isGrowing && number > 0
 		if c.Begin > r.End || !isAdded {
 			continue
 		}
-		if c.Outcome == Known {
+		if c.Outcome == Known && !t.isInside(i) {
 			bases = append(bases, c.Total)
-		} else {
+		} else if c.Outcome != Known {
 			low, high = low+min(number, 0), high+max(number, 0)
 		}
 	}

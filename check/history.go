@@ -118,8 +118,6 @@ type Operation struct {
 
 	Begin int64 // nanoseconds on one clock for all clients
 	End   int64 // of no meaning if the outcome is Unknown
-
-	isOfStep bool // it is a part of a transaction
 }
 
 // IsRead reports whether the operation changes nothing.
@@ -164,7 +162,7 @@ func (o Operation) parts() []Operation {
 	for i := range all {
 		p := &all[i]
 		p.Client, p.Outcome, p.Begin, p.End = o.Client, o.Outcome, o.Begin, o.End
-		p.Level, p.Age, p.isOfStep = LevelLinearizable, 0, true
+		p.Level, p.Age = LevelLinearizable, 0
 		if o.IsRead() {
 			p.Level, p.Age = o.Level, o.Age
 		}

@@ -65,7 +65,7 @@ func (t *timeline) learnFromReads() {
 			continue
 		}
 		for _, value := range o.observed() {
-			if i := t.source(value); i >= 0 {
+			if i := t.source(value); i >= 0 && !t.isInside(i) {
 				t.current[i] = max(t.current[i], o.Begin)
 			}
 		}

@@ -18,6 +18,8 @@ type event struct {
 	// was answered; the end of the first read that found its value if it was
 	// not; or never.
 	latest int64
+	// step is the number of the transaction that it is a part of, in a timeline; or 0.
+	step int
 }
 
 // happened reports whether the operation surely took effect.
@@ -80,8 +82,8 @@ func settle(history []Operation) []event {
 	return events
 }
 
-// timeline is all that concerns one key. Transactions are taken apart: whoever
-// looks at a timeline does not see that their parts are one step.
+// timeline is all that concerns one key. Transactions are taken apart; the parts of one have
+// the same step, and stand one behind the other.
 type timeline struct {
 	key     string
 	family  family // noFamily if its operations do not agree
@@ -110,9 +112,13 @@ func timelines(history []Operation) []*timeline {
 			t.join(familyOf(p.Kind))
 		}
 	}
-	for _, e := range settle(history) {
+	for i, e := range settle(history) {
+		step := 0
+		if e.Kind == Transaction {
+			step = i + 1
+		}
 		for _, p := range e.parts() {
-			of[p.Key].add(event{Operation: p, latest: e.latest})
+			of[p.Key].add(event{Operation: p, latest: e.latest, step: step})
 		}
 	}
 	all := make([]*timeline, 0, len(of))
@@ -147,6 +153,15 @@ func (t *timeline) add(e event) {
 		t.reads = append(t.reads, e)
 	}
 }
+
+// isInside reports whether the step that a change is of changed the key again: what the change
+// left behind nobody else can have seen.
+func (t *timeline) isInside(i int) bool {
+	return i+1 < len(t.changes) && t.changes[i].isBeside(t.changes[i+1])
+}
+
+// isBeside reports whether two changes were carried out in one step.
+func (e event) isBeside(other event) bool { return e.step != 0 && e.step == other.step }
 
 // source returns the only change that may have stored a value, or -1.
 func (t *timeline) source(value string) int {
