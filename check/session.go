@@ -15,7 +15,11 @@ import (
 //
 // A session is of a replicated log: what was seen of one key counts for all keys of its
 // slot, the more so for that key itself. Keys share a slot if they have the same hash tag, the
-// text between the first { and the next }. Of two keys without one it is not known here.
+// text between the first { and the next }. Of two keys without one it is not known here. Who
+// saw one change of a step saw all of it.
+//
+// Of two changes of a register that went on side by side, a session knows which came first
+// once it has read both: what it read later, unless at a level that may go back, came later.
 //
 // It judges nothing that Eventual already finds impossible; ask both (WeakReads
 // does). A read that can be
@@ -71,7 +75,7 @@ type ownEvent struct {
 // judgeSession goes through the operations of one client on the keys of a slot.
 func (v *Verdict) judgeSession(own []ownEvent) {
 	slices.SortStableFunc(own, func(a, b ownEvent) int { return cmp.Compare(a.Begin, b.Begin) })
-	f := floor{keys: map[*timeline]*keyFloor{}, newest: math.MinInt64}
+	f := floor{keys: map[*timeline]*keyFloor{}, steps: map[int]event{}, newest: math.MinInt64}
 	for _, e := range own {
 		if e.change >= 0 {
 			if e.Outcome == Known {
@@ -101,13 +105,15 @@ type sight struct {
 type floor struct {
 	waiting []sight // of operations that had not ended yet
 	keys    map[*timeline]*keyFloor
-	newest  int64 // all that took effect before this time, on any key of the slot, is seen, too,
-	by      event // because of this operation
+	steps   map[int]event // of which a part was seen, and by which operation
+	newest  int64         // all that took effect before this time, on any key of the slot, is seen, too,
+	by      event         // because of this operation
 }
 
 // keyFloor is what of it concerns one key.
 type keyFloor struct {
 	seen   map[int]event // changes that the session knows of, and from which operation
+	after  map[int]int   // of a register's: one that it saw later
 	newest int64         // all that took effect before this time is seen, too,
 	by     event         // because of this operation
 }
@@ -115,7 +121,7 @@ type keyFloor struct {
 // key returns a key's part of the floor.
 func (f *floor) key(t *timeline) *keyFloor {
 	if f.keys[t] == nil {
-		f.keys[t] = &keyFloor{seen: map[int]event{}, newest: math.MinInt64}
+		f.keys[t] = &keyFloor{seen: map[int]event{}, after: map[int]int{}, newest: math.MinInt64}
 	}
 	return f.keys[t]
 }
@@ -128,8 +134,14 @@ func (f *floor) raise(before int64) {
 			return false
 		}
 		k := f.key(s.of)
+		k.order(s)
 		for _, i := range s.has {
-			k.seen[i] = s.from
+			if _, isSeen := k.seen[i]; !isSeen {
+				k.seen[i] = s.from
+			}
+			if step := s.of.changes[i].step; step != 0 {
+				f.steps[step] = s.from
+			}
 			if s.of.lastCurrent(i) > k.newest {
 				k.newest, k.by = s.of.lastCurrent(i), s.from
 			}
@@ -139,6 +151,23 @@ func (f *floor) raise(before int64) {
 		}
 		return true
 	})
+}
+
+// order notes which changes of a register came before the one that was read now: all that had
+// been seen before, if the read may not go back. Linearizable reads that contradict each other
+// tell nothing.
+func (k *keyFloor) order(s sight) {
+	t := s.of
+	if t.family != register || !s.from.IsRead() || s.from.Level != LevelSession && (s.from.isWeakRead() || t.isTwisted) {
+		return
+	}
+	for _, j := range s.has {
+		for i, from := range k.seen {
+			if _, isKnown := k.after[i]; i != j && !isKnown && from.End < s.from.Begin {
+				k.after[i] = j
+			}
+		}
+	}
 }
 
 // judge returns the ways to explain a read that are not behind the floor, and
@@ -170,8 +199,16 @@ func (f *floor) judge(v *Verdict, r ownEvent, ways []evidence) (left []evidence)
 // that follows it, and from which operation it had; -1 if there is none.
 func (f *floor) unseen(t *timeline, way evidence) (from event, change int) {
 	k := f.key(t)
+	for _, i := range way.has {
+		if j, ok := k.after[i]; ok {
+			return k.seen[j], j
+		}
+	}
 	for _, i := range way.lacks {
 		if from, ok := k.seen[i]; ok {
+			return from, i
+		}
+		if from, ok := f.steps[t.changes[i].step]; ok {
 			return from, i
 		}
 		if t.changes[i].mustPrecede(k.newest) {
