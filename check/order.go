@@ -9,7 +9,8 @@ import (
 
 // lastCurrent returns the newest time at which a change was surely not yet replaced
 // by one that took effect later: its beginning, or that of the last linearizable
-// read of a register that found its value, if nothing else stored that.
+// read of a register that found its value, if nothing else stored that, or found nothing, if
+// nothing else can have emptied it.
 func (t *timeline) lastCurrent(i int) int64 { return t.current[i] }
 
 // fillCurrent computes what lastCurrent returns. Where linearizable reads make of two changes
@@ -69,7 +70,34 @@ func (t *timeline) learnFromReads() {
 				t.current[i] = max(t.current[i], o.Begin)
 			}
 		}
+		if o.Kind == Read && !o.Found {
+			if i := t.emptier(o); i >= 0 {
+				t.current[i] = max(t.current[i], o.Begin)
+			}
+		}
 	}
+}
+
+// emptier returns the only delete that can have left what a linearizable read found, which was
+// nothing; or -1: so it is if the register may not have been written by then, or its value have
+// expired.
+func (t *timeline) emptier(r event) int {
+	only, isWritten := -1, false
+	for i, c := range t.changes {
+		switch {
+		case c.stores():
+			isWritten = isWritten || c.mustPrecede(r.Begin)
+		case c.Begin > r.End:
+		case only >= 0 || c.Kind != Delete:
+			return -1
+		default:
+			only = i
+		}
+	}
+	if !isWritten || only < 0 || t.isInside(only) || t.changes[only].isOfNothing() {
+		return -1
+	}
+	return only
 }
 
 // precedes reports whether change i surely took effect before change j: by a time at

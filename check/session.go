@@ -84,6 +84,9 @@ func (v *Verdict) judgeSession(own []ownEvent) {
 			continue
 		}
 		ways, _ := e.possible(v, e.event)
+		if !e.isWeakRead() { // it sees all that was there when it began
+			ways = slices.DeleteFunc(ways, func(way evidence) bool { return e.firstBefore(way.lacks, e.Begin) >= 0 })
+		}
 		if e.Level == LevelSession && len(ways) > 0 {
 			f.raise(e.Begin)
 			ways = f.judge(v, e, ways)

@@ -88,7 +88,7 @@ type timeline struct {
 	key     string
 	family  family // noFamily if its operations do not agree
 	changes []event
-	reads   []event          // answered, of all levels
+	reads   []event          // answered, of all levels; not of what their own step had done
 	all     []Operation      // for explanations
 	sources map[string][]int // which changes may have stored a value
 	current []int64          // see lastCurrent
@@ -149,7 +149,7 @@ func (t *timeline) add(e event) {
 			t.sources[e.Value] = append(t.sources[e.Value], len(t.changes))
 		}
 		t.changes = append(t.changes, e)
-	case e.Outcome == Known:
+	case e.Outcome == Known && !t.hasChanged(e):
 		t.reads = append(t.reads, e)
 	}
 }
@@ -158,6 +158,12 @@ func (t *timeline) add(e event) {
 // left behind nobody else can have seen.
 func (t *timeline) isInside(i int) bool {
 	return i+1 < len(t.changes) && t.changes[i].isBeside(t.changes[i+1])
+}
+
+// hasChanged reports whether the step that a read is of had changed the key before: it saw what
+// no others see.
+func (t *timeline) hasChanged(read event) bool {
+	return len(t.changes) > 0 && read.isBeside(t.changes[len(t.changes)-1])
 }
 
 // isBeside reports whether two changes were carried out in one step.
