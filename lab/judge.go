@@ -24,6 +24,7 @@ type Result struct {
 	Figures Figures
 	History []check.Operation
 	linear  check.Verdict // which may have a picture
+	broken  []check.Verdict
 }
 
 // OK reports whether all promises were kept.
@@ -59,6 +60,14 @@ func (r *Result) fault(format string, args ...any) {
 	r.Faults = append(r.Faults, fmt.Sprintf(format, args...))
 }
 
+// found takes a checker's verdict: the first few of its faults are told, and all are kept.
+func (r *Result) found(what string, v check.Verdict) {
+	if !v.OK() {
+		r.fault("%s %v", what, v)
+		r.broken = append(r.broken, v)
+	}
+}
+
 func (r *Result) late(format string, args ...any) {
 	r.Late = append(r.Late, fmt.Sprintf(format, args...))
 }
@@ -78,22 +87,13 @@ func (l *Load) Judge(r *Result, final map[string]check.Final) {
 	for _, text := range l.Odd() {
 		r.fault("no fault explains this answer: %s", text)
 	}
-	if v := check.Durable(history, final); !v.OK() {
-		r.fault("durability is %v", v)
-	}
+	r.found("durability is", check.Durable(history, final))
 	began := time.Now()
-	if r.linear = check.Linearizable(history, check.EnoughSteps); !r.linear.OK() {
-		r.fault("linearizability is %v", r.linear)
-	}
-	if v := check.WeakReads(history); !v.OK() {
-		r.fault("reads at weaker levels are %v", v)
-	}
-	if v := check.Watches(history, watched); !v.OK() {
-		r.fault("WATCH is %v", v)
-	}
-	if v := check.GaveUp(history, gaveUp); !v.OK() {
-		r.fault("WATCH is %v", v)
-	}
+	r.linear = check.Linearizable(history, check.EnoughSteps)
+	r.found("linearizability is", r.linear)
+	r.found("reads at weaker levels are", check.WeakReads(history))
+	r.found("WATCH is", check.Watches(history, watched))
+	r.found("WATCH is", check.GaveUp(history, gaveUp))
 	if len(watched)+len(gaveUp) > 0 {
 		r.note("%d transactions that watched keys were carried out; %d gave up whose keys were all there", len(watched), len(gaveUp))
 	}

@@ -406,7 +406,7 @@ const shownFailures = 3
 func (r *simReport) print(out io.Writer) {
 	for _, f := range r.Failures[:min(len(r.Failures), shownFailures)] {
 		fmt.Fprintf(out, "seed %d failed:\n", f.Seed)
-		for _, fault := range f.Faults {
+		for _, fault := range fewFaults(f.Faults) {
 			fmt.Fprintf(out, "  - %s\n", fault)
 		}
 		fmt.Fprintf(out, "  its plan:\n    %s\n  again: %s\n\n", strings.Join(f.Plan, "\n    "), f.Command)

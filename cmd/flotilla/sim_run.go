@@ -119,7 +119,7 @@ func (a *app) simPlay(o sim.Options, limit time.Duration, dir, again string) err
 		return nil
 	}
 	s.line("BROKEN: " + counted(len(r.Faults), "promise"))
-	for _, fault := range r.Faults {
+	for _, fault := range fewFaults(r.Faults) {
 		s.line("- " + strings.ReplaceAll(fault, "\n", "\n  "))
 	}
 	s.line(tested)
