@@ -38,7 +38,8 @@ type QueueOperation struct {
 	IsDone bool
 
 	// Body is what a message is known by, in whatever queue it is. Two sends have the
-	// same only if the queue must recognize the second as a repetition (Duplicate).
+	// same only if the queue must recognize the second as a repetition (Duplicate). One with
+	// another body may be one, too: its answer then is the first one's.
 	Body      string
 	Group     string // message group
 	Duplicate string // Send: the deduplication id
@@ -113,7 +114,7 @@ func (o *QueueOperation) before(other *QueueOperation) bool {
 // anybody; and where clocks were set, times that they may have shown are granted.
 func Queues(history []QueueOperation, rules map[string]QueueRules) Verdict {
 	v := newQueueView(history, rules)
-	for _, judge := range []func(){v.judgeOrigins, v.judgeLost, v.judgeLeases, v.judgeGone, v.judgePurges, v.judgeStale,
+	for _, judge := range []func(){v.judgeOrigins, v.judgeAltered, v.judgeLost, v.judgeLeases, v.judgeGone, v.judgePurges, v.judgeStale,
 		v.judgeOrder, v.judgeOnce, v.judgeEarly, v.judgeReceives, v.judgeDead, v.judgeTallies,
 		v.judgeRates, v.judgeInFlight, v.judgeRetention} {
 		judge()

@@ -7,7 +7,7 @@ func (v *queueView) judgeLost() {
 	for _, body := range v.bodies {
 		m := v.messages[body]
 		accepted := firstSure(m.sends)
-		if accepted == nil || len(m.removals()) > 0 || v.mayBePurged(m) || v.mayBeTooOld(accepted) {
+		if accepted == nil || len(m.removals()) > 0 || v.mayBePurged(m) || v.mayBeTooOld(accepted) || v.mayBeRepetition(accepted) {
 			continue
 		}
 		late := 0

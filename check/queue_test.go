@@ -39,7 +39,7 @@ func TestEachBrokenQueueRuleIsFound(t *testing.T) {
 		{"late change", []string{"stale: "}, 80},
 		{"no change", []string{"stale: "}, 70},
 		{"order", []string{"order: "}, 80},
-		{"numbers", []string{"order: "}, 20},
+		{"numbers", []string{"order: ", "altered: "}, 20},
 		{"early", []string{"early: "}, 50},
 		{"uncounted", []string{"counts: "}, 90},
 		{"overcounted", []string{"counts: "}, 90},

@@ -14,12 +14,13 @@ type queueView struct {
 	bodies   []string // of messages, in order of their first operation
 	leases   map[string]*lease
 	// Of each queue, in order of beginning.
-	lost   map[string][]*QueueOperation // receives whose answers nobody had
-	purges map[string][]*QueueOperation
-	moves  []*QueueOperation // of all queues
-	whole  []*QueueOperation // tallies
-	strays []*QueueOperation // with handles that nobody was given
-	end    int64             // what the cluster's clock may have shown at last
+	lost    map[string][]*QueueOperation // receives whose answers nobody had
+	purges  map[string][]*QueueOperation
+	moves   []*QueueOperation          // of all queues
+	repeats map[once][]*QueueOperation // sends with a deduplication id
+	whole   []*QueueOperation          // tallies
+	strays  []*QueueOperation          // with handles that nobody was given
+	end     int64                      // what the cluster's clock may have shown at last
 }
 
 // message is all that is known of one body.
@@ -50,7 +51,7 @@ type renewal struct {
 
 func newQueueView(history []QueueOperation, rules map[string]QueueRules) *queueView {
 	v := &queueView{Verdict: Verdict{start: math.MaxInt64}, all: slices.Clone(history), rules: rules, messages: map[string]*message{},
-		leases: map[string]*lease{}, lost: map[string][]*QueueOperation{}, purges: map[string][]*QueueOperation{}}
+		leases: map[string]*lease{}, lost: map[string][]*QueueOperation{}, purges: map[string][]*QueueOperation{}, repeats: map[once][]*QueueOperation{}}
 	slices.SortStableFunc(v.all, func(a, b QueueOperation) int { return int(min(max(a.Begin-b.Begin, -1), 1)) })
 	queues := map[string]bool{}
 	for i := range v.all {
@@ -78,6 +79,7 @@ func (v *queueView) add(o *QueueOperation) {
 		m := v.message(o.Body)
 		if o.mayHaveHappened() {
 			m.sends = append(m.sends, o)
+			v.addRepeat(o)
 		} else {
 			m.others = append(m.others, o)
 		}
@@ -98,6 +100,13 @@ func (v *queueView) add(o *QueueOperation) {
 		}
 	case Tally:
 		v.whole = append(v.whole, o)
+	}
+}
+
+func (v *queueView) addRepeat(o *QueueOperation) {
+	if o.Duplicate != "" {
+		key := once{o.Queue, o.Duplicate}
+		v.repeats[key] = append(v.repeats[key], o)
 	}
 }
 

@@ -1,0 +1,129 @@
+package check
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A queue's operations in these tests, each begun at a millisecond and answered ten later.
+func job(kind QueueKind, queue string, at int64) QueueOperation {
+	return QueueOperation{Kind: kind, Queue: queue, Outcome: Known, IsDone: true, Begin: at * 1e6, End: (at + 10) * 1e6, Earliest: at, Latest: at + 10}
+}
+
+// sent is a send that was answered with the body as the id.
+func sent(queue, body string, at int64) QueueOperation {
+	o := job(Send, queue, at)
+	o.Body, o.MessageID = body, body
+	return o
+}
+
+// sentTo is one to a message group of a FIFO queue, answered with a number, too.
+func sentTo(queue, body string, sequence uint64, at int64) QueueOperation {
+	o := sent(queue, body, at)
+	o.Group, o.Duplicate, o.Sequence = "g", body, sequence
+	return o
+}
+
+// received is a receive for a second of what is told of it.
+func received(queue string, at int64, given ...Delivery) QueueOperation {
+	o := job(Receive, queue, at)
+	o.Visibility, o.Deliveries = 1000, given
+	return o
+}
+
+func counted(queue string, at, total int64) QueueOperation {
+	o := job(Tally, queue, at)
+	o.Total = total
+	return o
+}
+
+func deleted(queue, handle string, at int64) QueueOperation {
+	o := job(Settle, queue, at)
+	o.Handle = handle
+	return o
+}
+
+// given is a message's first delivery, with the body as id and handle.
+func given(body string, sentAt int64) Delivery {
+	return Delivery{Body: body, MessageID: body, Handle: body, Count: 1, SentAt: sentAt}
+}
+
+// givenTo is that of a FIFO queue.
+func givenTo(body string, sequence uint64, sentAt int64) Delivery {
+	d := given(body, sentAt)
+	d.Group, d.Sequence = "g", sequence
+	return d
+}
+
+// but returns a changed operation.
+func but(o QueueOperation, change func(o *QueueOperation)) QueueOperation {
+	o.Deliveries = slices.Clone(o.Deliveries)
+	change(&o)
+	return o
+}
+
+func unanswered(o QueueOperation) QueueOperation {
+	o.Outcome, o.IsDone, o.MessageID, o.Sequence, o.Latest = Unknown, false, "", 0, Always
+	return o
+}
+
+// queueHistory is a history with the rule that it breaks; with none, it is right.
+type queueHistory struct {
+	name    string
+	rules   QueueRules // of all its queues
+	history []QueueOperation
+	fault   string
+}
+
+func judgeHistories(t *testing.T, tests []queueHistory) {
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			rules := map[string]QueueRules{}
+			for _, o := range test.history {
+				rules[o.Queue] = test.rules
+			}
+			v := Queues(test.history, rules)
+			if test.fault == "" && !v.OK() {
+				t.Errorf("all was right, and %v", v)
+			}
+			if test.fault != "" && (len(v.Faults) != 1 || !strings.HasPrefix(v.Faults[0], test.fault+": ")) {
+				t.Errorf("want one fault, %q, not %v", test.fault, v)
+			}
+		})
+	}
+}
+
+func TestWhatIsGivenOutIsWhatWasSent(t *testing.T) {
+	fifo := QueueRules{IsFIFO: true, Window: 300_000}
+	delivery := func(change func(d *Delivery)) []QueueOperation {
+		d := givenTo("a", 7, 5)
+		change(&d)
+		return []QueueOperation{sentTo("q", "a", 7, 0), received("q", 100, d), deleted("q", "a", 200)}
+	}
+	isB := func(o *QueueOperation) { o.Duplicate = "a" }
+	repeated := but(sentTo("q", "b", 1, 100), func(o *QueueOperation) { o.Duplicate, o.MessageID = "a", "a" })
+	judgeHistories(t, []queueHistory{
+		{"the same", fifo, delivery(func(*Delivery) {}), ""},
+		{"another id", fifo, delivery(func(d *Delivery) { d.MessageID = "b" }), "altered"},
+		{"another group", fifo, delivery(func(d *Delivery) { d.Group = "h" }), "altered"},
+		{"another number", fifo, delivery(func(d *Delivery) { d.Sequence = 8 }), "altered"},
+		{"another number after a move", fifo, append([]QueueOperation{job(Move, "d", 20)}, delivery(func(d *Delivery) { d.Sequence, d.MessageID = 8, "b" })...), ""},
+		{"who sent it was not answered", fifo, []QueueOperation{unanswered(sentTo("q", "a", 7, 0)), received("q", 100, givenTo("a", 9, 5)), deleted("q", "a", 200)}, ""},
+		{"two bodies of one deduplication id", fifo, []QueueOperation{sentTo("q", "a", 1, 0), but(sentTo("q", "b", 2, 100), isB),
+			received("q", 200, givenTo("a", 1, 5), givenTo("b", 2, 105)), deleted("q", "a", 300), deleted("q", "b", 300)}, "sent twice"},
+		{"two such, and one sender was not answered", fifo, []QueueOperation{sentTo("q", "a", 1, 0), unanswered(but(sentTo("q", "b", 2, 100), isB)),
+			received("q", 200, givenTo("a", 1, 5), givenTo("b", 2, 105)), deleted("q", "a", 300), deleted("q", "b", 300)}, "sent twice"},
+		{"two such of two groups", fifo, []QueueOperation{sentTo("q", "a", 1, 0), but(sentTo("q", "b", 2, 100), func(o *QueueOperation) { o.Duplicate, o.Group = "a", "h" }),
+			received("q", 200, givenTo("a", 1, 5)), received("q", 220, func() Delivery { d := givenTo("b", 2, 105); d.Group = "h"; return d }()),
+			deleted("q", "a", 300), deleted("q", "b", 300)}, ""},
+		{"two such when the window is over", QueueRules{IsFIFO: true, Window: 50}, []QueueOperation{sentTo("q", "a", 1, 0), but(sentTo("q", "b", 2, 100), isB),
+			received("q", 200, givenTo("a", 1, 5), givenTo("b", 2, 105)), deleted("q", "a", 300), deleted("q", "b", 300)}, ""},
+		{"two such before and after a purge", fifo, []QueueOperation{sentTo("q", "a", 1, 0), job(Purge, "q", 50), but(sentTo("q", "b", 2, 100), isB),
+			received("q", 200, givenTo("b", 2, 105)), deleted("q", "b", 300)}, ""},
+		{"another body that was taken for a repetition", fifo, []QueueOperation{sentTo("q", "a", 1, 0), repeated,
+			received("q", 200, givenTo("a", 1, 5)), deleted("q", "a", 300)}, ""},
+		{"one that was, of a send without answer", fifo, []QueueOperation{unanswered(sentTo("q", "a", 1, 0)), repeated,
+			received("q", 200, givenTo("a", 1, 5)), deleted("q", "a", 300)}, ""},
+	})
+}
