@@ -82,12 +82,12 @@ func (v *queueView) judgeInFlight() {
 }
 
 // keepsCap says whether no more leases of a queue were live at a time than may be. A lease
-// counts as long as nobody may have ended it.
+// counts as long as nobody may have ended it, and age did not.
 func (v *queueView) keepsCap(queue, who string, given []*lease, most int64) bool {
 	for _, l := range given {
 		leased := int64(0)
 		for _, other := range given {
-			if other.given == l.given || other.given.before(l.given) && other.isHeldAt(l.given) && !v.mayBeGone(queue, l.given) {
+			if other.given == l.given || other.given.before(l.given) && other.isHeldAt(l.given) && !v.mayBeGone(queue, l.given) && !v.mayBeTooOldAt(other, l.given) {
 				leased++
 			}
 		}

@@ -127,3 +127,35 @@ func TestWhatIsGivenOutIsWhatWasSent(t *testing.T) {
 			received("q", 200, givenTo("a", 1, 5)), deleted("q", "a", 300)}, ""},
 	})
 }
+
+func TestWhatIsTooOldHoldsNothingBack(t *testing.T) {
+	const keeps = 1000
+	fifo := QueueRules{IsFIFO: true, Window: 300_000, Retention: keeps}
+	behind := func(at int64) []QueueOperation {
+		short := but(received("q", 10, givenTo("a", 1, 5)), func(o *QueueOperation) { o.Visibility = 100 })
+		return []QueueOperation{sentTo("q", "a", 1, 0), short, sentTo("q", "b", 2, at-100), received("q", at, givenTo("b", 2, at-95)),
+			deleted("q", "b", at+100), counted("q", 5000, 0)}
+	}
+	strict := QueueRules{IsStrict: true, Retention: keeps}
+	late := func(at int64) []QueueOperation {
+		short := but(received("q", 10, given("a", 5)), func(o *QueueOperation) { o.Visibility = 100 })
+		second := but(received("q", 200, given("a", 5)), func(o *QueueOperation) {
+			o.Visibility, o.Deliveries[0].Handle, o.Deliveries[0].Count = 5000, "again", 2
+		})
+		return []QueueOperation{sent("q", "a", 0), short, second, deleted("q", "a", at), counted("q", 5000, 0)}
+	}
+	capped := QueueRules{MaxInFlight: 1, Retention: keeps}
+	beside := func(at int64) []QueueOperation {
+		long := but(received("q", 10, given("a", 5)), func(o *QueueOperation) { o.Visibility = 5000 })
+		return []QueueOperation{sent("q", "a", 0), long, sent("q", "b", at-100), received("q", at, given("b", at-95)),
+			deleted("q", "b", at+100), counted("q", 5000, 0)}
+	}
+	judgeHistories(t, []queueHistory{
+		{"the group goes on", fifo, behind(3100), ""},
+		{"it must not before", fifo, behind(500), "order"},
+		{"a late delete is answered with yes", strict, late(2000), ""},
+		{"it must not before", strict, late(500), "stale"},
+		{"another one is leased", capped, beside(3100), ""},
+		{"it must not before", capped, beside(500), "in flight"},
+	})
+}

@@ -54,7 +54,7 @@ func (v *queueView) judgeOrder() {
 
 // staysUntil is the earliest time at which a message may have left its queue: when
 // somebody began to delete it, when its last lease may have begun to end, when the queue
-// was purged. It is later than any if nobody did.
+// was purged. It is later than any if nobody did. That it gets too old is not part of it.
 func (v *queueView) staysUntil(queue string, p *numbered) int64 {
 	stays := int64(Always)
 	for _, l := range p.leases {
@@ -94,10 +94,10 @@ func (v *queueView) judgeLane(at lane, places []*numbered) {
 }
 
 // stillThere returns a message that surely was in the queue when a lease of a later one
-// began, and not given out together with it; or nil.
+// began, not too old, and not given out together with it; or nil.
 func (v *queueView) stillThere(earlier []*numbered, l *lease) *numbered {
 	for _, p := range slices.Backward(earlier) {
-		if p.stays <= l.given.End || p.sequence >= l.Sequence {
+		if p.stays <= l.given.End || p.sequence >= l.Sequence || v.mayBeTooOldAt(p.leases[0], l.given) {
 			continue
 		}
 		if !isTogether(p, l) {

@@ -61,7 +61,7 @@ func (v *queueView) isStillThere(m *message, l *lease, o *QueueOperation) bool {
 			return true
 		}
 	}
-	return l.isSurelyLive(o) && l.firstSettle() > o.End && !v.mayBePurged(m)
+	return l.isSurelyLive(o) && l.firstSettle() > o.End && !v.mayBePurged(m) && !v.mayBeTooOldAt(l, o)
 }
 
 // firstSettle is when somebody first began to delete the message by the lease.
