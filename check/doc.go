@@ -17,6 +17,7 @@
 // judge, Queues, which looks at one message after the other (queue_view.go):
 //
 //	lost, invented     queue_lost.go    is what was accepted given out until it is deleted, and nothing else?
+//	lost               queue_ready.go   is it found by who receives while it surely is ready?
 //	altered            queue_altered.go is what is given out what was sent, by all that the sender knows of it?
 //	two leases         queue_leases.go  has nobody a message that somebody else has?
 //	stale              queue_stale.go   is a handle good for nothing once somebody else was given the message?

@@ -114,7 +114,7 @@ func (o *QueueOperation) before(other *QueueOperation) bool {
 // anybody; and where clocks were set, times that they may have shown are granted.
 func Queues(history []QueueOperation, rules map[string]QueueRules) Verdict {
 	v := newQueueView(history, rules)
-	for _, judge := range []func(){v.judgeOrigins, v.judgeAltered, v.judgeLost, v.judgeLeases, v.judgeGone, v.judgePurges, v.judgeStale,
+	for _, judge := range []func(){v.judgeOrigins, v.judgeAltered, v.judgeLost, v.judgeFound, v.judgeLeases, v.judgeGone, v.judgePurges, v.judgeStale,
 		v.judgeOrder, v.judgeOnce, v.judgeEarly, v.judgeReceives, v.judgeDead, v.judgeTallies,
 		v.judgeRates, v.judgeInFlight, v.judgeRetention} {
 		judge()

@@ -137,9 +137,12 @@ func (v *queueView) mayBeTooOld(accepted *QueueOperation) bool {
 
 // mayBeTooOldAt reports whether a leased message may have been too old when an operation
 // took effect: a lease does not keep it.
-func (v *queueView) mayBeTooOldAt(l *lease, o *QueueOperation) bool {
-	keeps := v.rules[l.queue].Retention
-	return keeps > 0 && o.Latest >= l.SentAt+keeps
+func (v *queueView) mayBeTooOldAt(l *lease, o *QueueOperation) bool { return v.isOverAge(l.SentAt, o) }
+
+// isOverAge reports whether an operation may have found a message of some time too old.
+func (v *queueView) isOverAge(sent int64, o *QueueOperation) bool {
+	keeps := v.rules[o.Queue].Retention
+	return keeps > 0 && o.Latest >= sent+keeps
 }
 
 // limited returns the queues of which a rule is asked for, in order.

@@ -159,3 +159,40 @@ func TestWhatIsTooOldHoldsNothingBack(t *testing.T) {
 		{"it must not before", capped, beside(500), "in flight"},
 	})
 }
+
+func TestWhatIsSurelyThereIsCountedAndFound(t *testing.T) {
+	const minute = 60_000
+	short, plain := QueueRules{Retention: minute}, QueueRules{}
+	never := func(between ...QueueOperation) []QueueOperation {
+		return slices.Concat([]QueueOperation{sent("q", "a", 0)}, between, []QueueOperation{counted("q", 70_000, 0)})
+	}
+	removed := []QueueOperation{received("q", 1000, given("a", 5)), deleted("q", "a", 1500)}
+	purged := func(purge QueueOperation, between ...QueueOperation) []QueueOperation {
+		return slices.Concat([]QueueOperation{sent("q", "a", 0)}, between, []QueueOperation{purge})
+	}
+	isDelayed := func(o *QueueOperation) { o.Delay = 5000 }
+	withDead := QueueRules{DeadQueue: "d", MaxReceives: 1, Retention: minute}
+	repetition := but(sentTo("q", "b", 1, 20), func(o *QueueOperation) { o.Duplicate, o.MessageID = "a", "a" })
+	judgeHistories(t, []queueHistory{
+		{"too old at the end", short, never(), ""},
+		{"not counted before", short, never(counted("q", 20_000, 0)), "tally"},
+		{"not counted when it may be too old", short, never(counted("q", minute-5, 0)), ""},
+		{"not counted when it may be dead", withDead, never(unanswered(received("q", 1000)), counted("q", 20_000, 0)), ""},
+		{"not found before", short, never(received("q", 5000), received("q", 10_000), received("q", 20_000), received("q", 50_000)), "lost"},
+		{"not found when it may be too old", short, never(received("q", minute-5)), ""},
+		{"not found when somebody may have a lease", short, never(unanswered(received("q", 1000)), received("q", 5000)), ""},
+		{"not found in a queue with a rate", QueueRules{Retention: minute, Rate: 1}, never(received("q", 5000)), ""},
+		{"not found in a queue with a cap", QueueRules{Retention: minute, MaxInFlight: 1}, never(received("q", 5000)), ""},
+		{"found too late", plain, slices.Concat([]QueueOperation{sent("q", "a", 0), received("q", 100)}, removed), "lost"},
+		{"delayed", plain, []QueueOperation{but(sent("q", "a", 0), isDelayed), received("q", 100), received("q", 6000, given("a", 5)), deleted("q", "a", 6500)}, ""},
+		{"not found while it was sent", plain, slices.Concat([]QueueOperation{sent("q", "a", 0), received("q", 5)}, removed), ""},
+		{"not counted before a purge", plain, purged(job(Purge, "q", 500), counted("q", 100, 0)), "tally"},
+		{"not counted after a purge", plain, purged(job(Purge, "q", 500), counted("q", 600, 0)), ""},
+		{"not counted during a purge", plain, purged(job(Purge, "q", 95), counted("q", 100, 0)), ""},
+		{"not counted after one without answer", plain, purged(unanswered(job(Purge, "q", 50)), counted("q", 100, 0)), ""},
+		{"not counted after one that may have been before", plain, purged(job(Purge, "q", 5), counted("q", 100, 0)), ""},
+		{"not counted after a move", plain, purged(job(Purge, "q", 500), job(Move, "q", 50), counted("q", 100, 0)), ""},
+		{"not counted after a delete", plain, slices.Concat([]QueueOperation{sent("q", "a", 0)}, removed, []QueueOperation{counted("q", 2000, 0)}), ""},
+		{"a repetition is not counted", QueueRules{IsFIFO: true, Window: 300_000}, []QueueOperation{sentTo("q", "a", 1, 0), repetition, counted("q", 100, 1), job(Purge, "q", 500)}, ""},
+	})
+}

@@ -20,7 +20,8 @@ func (v *queueView) judgeTallies() {
 }
 
 // share says how often a message surely was in a queue when it was counted, and how often
-// it may have been.
+// it may have been. It surely was there if it was given out later, or if nobody may have
+// removed it.
 func (v *queueView) share(m *message, t *QueueOperation) (least, most int64) {
 	for _, s := range m.sends {
 		if s.Begin < t.End && v.mayReach(s.Queue, t.Queue) {
@@ -45,7 +46,11 @@ func (v *queueView) share(m *message, t *QueueOperation) (least, most int64) {
 	if v.mayBeMoved(t) {
 		return 0, most + int64(len(v.moves))
 	}
-	return int64(len(ids)), max(most, int64(len(ids)))
+	least = int64(len(ids))
+	if least == 0 && v.isSurelyIn(m, t) {
+		least = 1
+	}
+	return least, max(most, least)
 }
 
 // wasThere reports whether a message that was given out after a tally surely was in that

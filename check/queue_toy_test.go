@@ -387,6 +387,10 @@ func (t *toyQueues) received(o *QueueOperation) {
 			}
 		}
 	}
+	if len(q.messages) > 0 && t.breaks("not found") {
+		t.broke()
+		return
+	}
 	for _, m := range slices.Clone(q.messages) {
 		isFree := !m.leased && m.until <= t.now && !blocked[m.Group]
 		if m.leased && t.breaks("two leases") {
@@ -399,8 +403,8 @@ func (t *toyQueues) received(o *QueueOperation) {
 		if !isFree || len(o.Deliveries) == 3 || !t.mayGive(q, m.Group) {
 			continue
 		}
-		if t.chance.IntN(4) == 0 && !q.rules.IsFIFO && o.Client != 99 {
-			continue
+		if len(o.Deliveries) > 0 && t.chance.IntN(4) == 0 && !q.rules.IsFIFO && o.Client != 99 {
+			continue // but who asks gets something, if there is anything
 		}
 		if isOpen {
 			t.broke()
@@ -577,5 +581,9 @@ func (t *toyQueues) tally(c *toyWorker, name string) {
 			q.leak++
 		}
 		o.IsDone, o.Total = true, int64(len(q.messages))+q.leak
+		if o.Total > 0 && t.breaks("undercounted") {
+			t.broke()
+			o.Total--
+		}
 	}, func([]QueueOperation) {})
 }

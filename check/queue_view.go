@@ -14,13 +14,14 @@ type queueView struct {
 	bodies   []string // of messages, in order of their first operation
 	leases   map[string]*lease
 	// Of each queue, in order of beginning.
-	lost    map[string][]*QueueOperation // receives whose answers nobody had
-	purges  map[string][]*QueueOperation
-	moves   []*QueueOperation          // of all queues
-	repeats map[once][]*QueueOperation // sends with a deduplication id
-	whole   []*QueueOperation          // tallies
-	strays  []*QueueOperation          // with handles that nobody was given
-	end     int64                      // what the cluster's clock may have shown at last
+	lost     map[string][]*QueueOperation // receives whose answers nobody had
+	receives map[string][]*QueueOperation // the others
+	purges   map[string][]*QueueOperation
+	moves    []*QueueOperation          // of all queues
+	repeats  map[once][]*QueueOperation // sends with a deduplication id
+	whole    []*QueueOperation          // tallies
+	strays   []*QueueOperation          // with handles that nobody was given
+	end      int64                      // what the cluster's clock may have shown at last
 }
 
 // message is all that is known of one body.
@@ -51,7 +52,8 @@ type renewal struct {
 
 func newQueueView(history []QueueOperation, rules map[string]QueueRules) *queueView {
 	v := &queueView{Verdict: Verdict{start: math.MaxInt64}, all: slices.Clone(history), rules: rules, messages: map[string]*message{},
-		leases: map[string]*lease{}, lost: map[string][]*QueueOperation{}, purges: map[string][]*QueueOperation{}, repeats: map[once][]*QueueOperation{}}
+		leases: map[string]*lease{}, lost: map[string][]*QueueOperation{}, purges: map[string][]*QueueOperation{}, repeats: map[once][]*QueueOperation{},
+		receives: map[string][]*QueueOperation{}}
 	slices.SortStableFunc(v.all, func(a, b QueueOperation) int { return int(min(max(a.Begin-b.Begin, -1), 1)) })
 	queues := map[string]bool{}
 	for i := range v.all {
@@ -86,6 +88,8 @@ func (v *queueView) add(o *QueueOperation) {
 	case Receive:
 		if o.Outcome == Unknown {
 			v.lost[o.Queue] = append(v.lost[o.Queue], o)
+		} else if o.isSure() {
+			v.receives[o.Queue] = append(v.receives[o.Queue], o)
 		}
 		for _, d := range o.Deliveries {
 			v.deliver(o, d)
