@@ -23,6 +23,7 @@
 //	stale              queue_stale.go   is a handle good for nothing once somebody else was given the message?
 //	deleted, purged    queue_gone.go    does what was removed stay away?
 //	order              queue_order.go   is a message group given out one after the other?
+//	priority           queue_priority.go is what is urgent given out first?
 //	sent twice         queue_once.go    does a deduplication id make one message?
 //	early              queue_early.go   does nothing come before its delay is over?
 //	counts, dead       queue_dead.go    is a message dead after as many receives as it should be?

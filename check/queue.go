@@ -45,6 +45,7 @@ type QueueOperation struct {
 	Duplicate string // Send: the deduplication id
 	Delay     int64  // Send, in milliseconds
 	NotBefore int64  // Send: on the cluster's clock; 0: at once
+	Priority  int64  // Send
 	MessageID string // Send: the answer; may be empty
 	Sequence  uint64 // Send: the answer, FIFO queues
 
@@ -77,6 +78,9 @@ type Delivery struct {
 type QueueRules struct {
 	IsFIFO   bool
 	IsStrict bool // a delete with a handle that was superseded is refused
+	// HasPriority says that what has a higher priority is given out first. Of a queue whose
+	// receives look at a part of it that is not so.
+	HasPriority bool
 	// DeadQueue takes messages that were received MaxReceives times; empty: there is none.
 	DeadQueue   string
 	MaxReceives uint64
@@ -115,7 +119,7 @@ func (o *QueueOperation) before(other *QueueOperation) bool {
 func Queues(history []QueueOperation, rules map[string]QueueRules) Verdict {
 	v := newQueueView(history, rules)
 	for _, judge := range []func(){v.judgeOrigins, v.judgeAltered, v.judgeLost, v.judgeFound, v.judgeLeases, v.judgeGone, v.judgePurges, v.judgeStale,
-		v.judgeOrder, v.judgeOnce, v.judgeEarly, v.judgeReceives, v.judgeDead, v.judgeTallies,
+		v.judgeOrder, v.judgePriority, v.judgeOnce, v.judgeEarly, v.judgeReceives, v.judgeDead, v.judgeTallies,
 		v.judgeRates, v.judgeInFlight, v.judgeRetention} {
 		judge()
 	}

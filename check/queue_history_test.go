@@ -196,3 +196,37 @@ func TestWhatIsSurelyThereIsCountedAndFound(t *testing.T) {
 		{"a repetition is not counted", QueueRules{IsFIFO: true, Window: 300_000}, []QueueOperation{sentTo("q", "a", 1, 0), repetition, counted("q", 100, 1), job(Purge, "q", 500)}, ""},
 	})
 }
+
+func TestTheHighestPriorityComesFirst(t *testing.T) {
+	urgent := func(s QueueOperation) QueueOperation { return but(s, func(o *QueueOperation) { o.Priority = 5 }) }
+	grouped := func(s QueueOperation) QueueOperation {
+		return but(urgent(s), func(o *QueueOperation) { o.Group = "g" })
+	}
+	// b is received before a.
+	after := func(a QueueOperation, between ...QueueOperation) []QueueOperation {
+		second := given("a", a.Begin/1e6)
+		second.Group = a.Group
+		return slices.Concat([]QueueOperation{a, sent("q", "b", 50)}, between, []QueueOperation{received("q", 100, given("b", 55)),
+			received("q", 200, second), deleted("q", "a", 300), deleted("q", "b", 300)})
+	}
+	rules := QueueRules{HasPriority: true}
+	limited := QueueRules{HasPriority: true, GroupMaxInFlight: 1}
+	again := after(urgent(sent("q", "a", 0)))
+	again[3].Deliveries[0].Count = 2 // whoever had it first was not answered
+	judgeHistories(t, []queueHistory{
+		{"the lower one first", rules, after(urgent(sent("q", "a", 0))), "priority"},
+		{"of a group without limits", rules, after(grouped(sent("q", "a", 0))), "priority"},
+		{"of a group with a limit", limited, after(grouped(sent("q", "a", 0))), ""},
+		{"of a queue that looks at parts", QueueRules{}, after(urgent(sent("q", "a", 0))), ""},
+		{"the same priority", rules, after(sent("q", "a", 0)), ""},
+		{"sent meanwhile", rules, after(urgent(sent("q", "a", 95))), ""},
+		{"to come later", rules, after(but(urgent(sent("q", "a", 0)), func(o *QueueOperation) { o.NotBefore = 150 })), ""},
+		{"leased by who was not answered", rules, append(again, unanswered(received("q", 60))), ""},
+		{"both together", rules, []QueueOperation{urgent(sent("q", "a", 0)), sent("q", "b", 50), received("q", 100, given("a", 5), given("b", 55)),
+			deleted("q", "a", 300), deleted("q", "b", 300)}, ""},
+		{"never given out", rules, []QueueOperation{urgent(sent("q", "a", 0)), sent("q", "b", 50), received("q", 100, given("b", 55)),
+			deleted("q", "b", 300), job(Purge, "q", 400)}, "priority"},
+		{"purged before", rules, []QueueOperation{urgent(sent("q", "a", 0)), unanswered(job(Purge, "q", 20)), sent("q", "b", 50), received("q", 100, given("b", 55)),
+			deleted("q", "b", 300)}, ""},
+	})
+}

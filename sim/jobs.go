@@ -162,6 +162,7 @@ func (c *client) newMessage(s simQueue) (check.QueueOperation, queue.SendEntry) 
 	case c.chance.IntN(4) == 0:
 		entry.Priority = int64(c.chance.IntN(10))
 	}
+	o.Priority = entry.Priority
 	return o, entry
 }
 

@@ -49,23 +49,23 @@ func newQueues(w *world) *queues {
 	q := &queues{rules: map[string]check.QueueRules{}}
 	dead, deadFIFO := w.nameApart("work", "dead", "", true), w.nameApart("b.fifo", "dead", ".fifo", true)
 	deadHere := w.nameApart("late", "late-dead", "", false)
-	plain, fifo := check.QueueRules{}, check.QueueRules{IsFIFO: true, Window: deduplication}
+	plain, fifo := check.QueueRules{HasPriority: true}, check.QueueRules{IsFIFO: true, Window: deduplication}
 	isFIFO := []queue.Pair{{Name: "FifoQueue", Value: "true"}}
 	q.add(simQueue{name: dead, rules: plain})
 	q.add(simQueue{name: deadFIFO, rules: fifo, pairs: isFIFO})
 	q.add(simQueue{name: deadHere, rules: plain})
 	q.add(simQueue{name: "plain", rules: plain})
-	q.add(simQueue{name: "strict", rules: check.QueueRules{IsStrict: true, MaxInFlight: 4}, pairs: []queue.Pair{{Name: "Fencing", Value: "strict"}, {Name: "MaxInFlight", Value: "4"}}})
-	q.add(simQueue{name: "slow", rules: check.QueueRules{Rate: 3}, pairs: []queue.Pair{{Name: "RateLimit", Value: "3"}}})
+	q.add(simQueue{name: "strict", rules: check.QueueRules{IsStrict: true, HasPriority: true, MaxInFlight: 4}, pairs: []queue.Pair{{Name: "Fencing", Value: "strict"}, {Name: "MaxInFlight", Value: "4"}}})
+	q.add(simQueue{name: "slow", rules: check.QueueRules{Rate: 3, HasPriority: true}, pairs: []queue.Pair{{Name: "RateLimit", Value: "3"}}})
 	fair := check.QueueRules{GroupRate: 2, GroupMaxInFlight: 3}
 	q.add(simQueue{name: "fair", rules: fair, hasGroups: true, pairs: []queue.Pair{{Name: "GroupRateLimit", Value: "2"}, {Name: "GroupMaxInFlight", Value: "3"}}})
-	q.add(simQueue{name: "short", rules: check.QueueRules{Retention: shortest * 1000}, isSlack: true, pairs: []queue.Pair{{Name: "MessageRetentionPeriod", Value: strconv.Itoa(shortest)}}})
-	q.add(simQueue{name: "work", rules: check.QueueRules{DeadQueue: dead, MaxReceives: 2}})
-	q.add(simQueue{name: "late", rules: check.QueueRules{DeadQueue: deadHere, MaxReceives: 3}, delay: 2, pairs: []queue.Pair{{Name: "DelaySeconds", Value: "2"},
+	q.add(simQueue{name: "short", rules: check.QueueRules{Retention: shortest * 1000, HasPriority: true}, isSlack: true, pairs: []queue.Pair{{Name: "MessageRetentionPeriod", Value: strconv.Itoa(shortest)}}})
+	q.add(simQueue{name: "work", rules: check.QueueRules{HasPriority: true, DeadQueue: dead, MaxReceives: 2}})
+	q.add(simQueue{name: "late", rules: check.QueueRules{HasPriority: true, DeadQueue: deadHere, MaxReceives: 3}, delay: 2, pairs: []queue.Pair{{Name: "DelaySeconds", Value: "2"},
 		{Name: "RetryBackoff", Value: "exponential"}, {Name: "RetryBackoffMaxSeconds", Value: "2"}, {Name: "RetryBackoffJitterPercent", Value: "50"}}})
 	q.add(simQueue{name: "a.fifo", rules: fifo, pairs: append(slices.Clone(isFIFO), queue.Pair{Name: "ContentBasedDeduplication", Value: "true"})})
 	partitions := queue.Pair{Name: "Partitions", Value: strconv.Itoa(w.plan.Groups)}
-	q.add(simQueue{name: "spread", rules: plain, pairs: []queue.Pair{partitions}})
+	q.add(simQueue{name: "spread", rules: check.QueueRules{}, pairs: []queue.Pair{partitions}})
 	capped := fifo
 	capped.GroupMaxInFlight = 3
 	q.add(simQueue{name: "spread.fifo", rules: capped, pairs: append(slices.Clone(isFIFO), partitions,
