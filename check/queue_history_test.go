@@ -38,7 +38,7 @@ func counted(queue string, at, total int64) QueueOperation {
 	return o
 }
 
-func deleted(queue, handle string, at int64) QueueOperation {
+func deletedFrom(queue, handle string, at int64) QueueOperation {
 	o := job(Settle, queue, at)
 	o.Handle = handle
 	return o
@@ -99,7 +99,7 @@ func TestWhatIsGivenOutIsWhatWasSent(t *testing.T) {
 	delivery := func(change func(d *Delivery)) []QueueOperation {
 		d := givenTo("a", 7, 5)
 		change(&d)
-		return []QueueOperation{sentTo("q", "a", 7, 0), received("q", 100, d), deleted("q", "a", 200)}
+		return []QueueOperation{sentTo("q", "a", 7, 0), received("q", 100, d), deletedFrom("q", "a", 200)}
 	}
 	isB := func(o *QueueOperation) { o.Duplicate = "a" }
 	repeated := but(sentTo("q", "b", 1, 100), func(o *QueueOperation) { o.Duplicate, o.MessageID = "a", "a" })
@@ -109,22 +109,22 @@ func TestWhatIsGivenOutIsWhatWasSent(t *testing.T) {
 		{"another group", fifo, delivery(func(d *Delivery) { d.Group = "h" }), "altered"},
 		{"another number", fifo, delivery(func(d *Delivery) { d.Sequence = 8 }), "altered"},
 		{"another number after a move", fifo, append([]QueueOperation{job(Move, "d", 20)}, delivery(func(d *Delivery) { d.Sequence, d.MessageID = 8, "b" })...), ""},
-		{"who sent it was not answered", fifo, []QueueOperation{unanswered(sentTo("q", "a", 7, 0)), received("q", 100, givenTo("a", 9, 5)), deleted("q", "a", 200)}, ""},
+		{"who sent it was not answered", fifo, []QueueOperation{unanswered(sentTo("q", "a", 7, 0)), received("q", 100, givenTo("a", 9, 5)), deletedFrom("q", "a", 200)}, ""},
 		{"two bodies of one deduplication id", fifo, []QueueOperation{sentTo("q", "a", 1, 0), but(sentTo("q", "b", 2, 100), isB),
-			received("q", 200, givenTo("a", 1, 5), givenTo("b", 2, 105)), deleted("q", "a", 300), deleted("q", "b", 300)}, "sent twice"},
+			received("q", 200, givenTo("a", 1, 5), givenTo("b", 2, 105)), deletedFrom("q", "a", 300), deletedFrom("q", "b", 300)}, "sent twice"},
 		{"two such, and one sender was not answered", fifo, []QueueOperation{sentTo("q", "a", 1, 0), unanswered(but(sentTo("q", "b", 2, 100), isB)),
-			received("q", 200, givenTo("a", 1, 5), givenTo("b", 2, 105)), deleted("q", "a", 300), deleted("q", "b", 300)}, "sent twice"},
+			received("q", 200, givenTo("a", 1, 5), givenTo("b", 2, 105)), deletedFrom("q", "a", 300), deletedFrom("q", "b", 300)}, "sent twice"},
 		{"two such of two groups", fifo, []QueueOperation{sentTo("q", "a", 1, 0), but(sentTo("q", "b", 2, 100), func(o *QueueOperation) { o.Duplicate, o.Group = "a", "h" }),
 			received("q", 200, givenTo("a", 1, 5)), received("q", 220, func() Delivery { d := givenTo("b", 2, 105); d.Group = "h"; return d }()),
-			deleted("q", "a", 300), deleted("q", "b", 300)}, ""},
+			deletedFrom("q", "a", 300), deletedFrom("q", "b", 300)}, ""},
 		{"two such when the window is over", QueueRules{IsFIFO: true, Window: 50}, []QueueOperation{sentTo("q", "a", 1, 0), but(sentTo("q", "b", 2, 100), isB),
-			received("q", 200, givenTo("a", 1, 5), givenTo("b", 2, 105)), deleted("q", "a", 300), deleted("q", "b", 300)}, ""},
+			received("q", 200, givenTo("a", 1, 5), givenTo("b", 2, 105)), deletedFrom("q", "a", 300), deletedFrom("q", "b", 300)}, ""},
 		{"two such before and after a purge", fifo, []QueueOperation{sentTo("q", "a", 1, 0), job(Purge, "q", 50), but(sentTo("q", "b", 2, 100), isB),
-			received("q", 200, givenTo("b", 2, 105)), deleted("q", "b", 300)}, ""},
+			received("q", 200, givenTo("b", 2, 105)), deletedFrom("q", "b", 300)}, "sent twice"},
 		{"another body that was taken for a repetition", fifo, []QueueOperation{sentTo("q", "a", 1, 0), repeated,
-			received("q", 200, givenTo("a", 1, 5)), deleted("q", "a", 300)}, ""},
+			received("q", 200, givenTo("a", 1, 5)), deletedFrom("q", "a", 300)}, ""},
 		{"one that was, of a send without answer", fifo, []QueueOperation{unanswered(sentTo("q", "a", 1, 0)), repeated,
-			received("q", 200, givenTo("a", 1, 5)), deleted("q", "a", 300)}, ""},
+			received("q", 200, givenTo("a", 1, 5)), deletedFrom("q", "a", 300)}, ""},
 	})
 }
 
@@ -134,7 +134,7 @@ func TestWhatIsTooOldHoldsNothingBack(t *testing.T) {
 	behind := func(at int64) []QueueOperation {
 		short := but(received("q", 10, givenTo("a", 1, 5)), func(o *QueueOperation) { o.Visibility = 100 })
 		return []QueueOperation{sentTo("q", "a", 1, 0), short, sentTo("q", "b", 2, at-100), received("q", at, givenTo("b", 2, at-95)),
-			deleted("q", "b", at+100), counted("q", 5000, 0)}
+			deletedFrom("q", "b", at+100), counted("q", 5000, 0)}
 	}
 	strict := QueueRules{IsStrict: true, Retention: keeps}
 	late := func(at int64) []QueueOperation {
@@ -142,13 +142,13 @@ func TestWhatIsTooOldHoldsNothingBack(t *testing.T) {
 		second := but(received("q", 200, given("a", 5)), func(o *QueueOperation) {
 			o.Visibility, o.Deliveries[0].Handle, o.Deliveries[0].Count = 5000, "again", 2
 		})
-		return []QueueOperation{sent("q", "a", 0), short, second, deleted("q", "a", at), counted("q", 5000, 0)}
+		return []QueueOperation{sent("q", "a", 0), short, second, deletedFrom("q", "a", at), counted("q", 5000, 0)}
 	}
 	capped := QueueRules{MaxInFlight: 1, Retention: keeps}
 	beside := func(at int64) []QueueOperation {
 		long := but(received("q", 10, given("a", 5)), func(o *QueueOperation) { o.Visibility = 5000 })
 		return []QueueOperation{sent("q", "a", 0), long, sent("q", "b", at-100), received("q", at, given("b", at-95)),
-			deleted("q", "b", at+100), counted("q", 5000, 0)}
+			deletedFrom("q", "b", at+100), counted("q", 5000, 0)}
 	}
 	judgeHistories(t, []queueHistory{
 		{"the group goes on", fifo, behind(3100), ""},
@@ -166,7 +166,7 @@ func TestWhatIsSurelyThereIsCountedAndFound(t *testing.T) {
 	never := func(between ...QueueOperation) []QueueOperation {
 		return slices.Concat([]QueueOperation{sent("q", "a", 0)}, between, []QueueOperation{counted("q", 70_000, 0)})
 	}
-	removed := []QueueOperation{received("q", 1000, given("a", 5)), deleted("q", "a", 1500)}
+	removed := []QueueOperation{received("q", 1000, given("a", 5)), deletedFrom("q", "a", 1500)}
 	purged := func(purge QueueOperation, between ...QueueOperation) []QueueOperation {
 		return slices.Concat([]QueueOperation{sent("q", "a", 0)}, between, []QueueOperation{purge})
 	}
@@ -184,7 +184,7 @@ func TestWhatIsSurelyThereIsCountedAndFound(t *testing.T) {
 		{"not found in a queue with a rate", QueueRules{Retention: minute, Rate: 1}, never(received("q", 5000)), ""},
 		{"not found in a queue with a cap", QueueRules{Retention: minute, MaxInFlight: 1}, never(received("q", 5000)), ""},
 		{"found too late", plain, slices.Concat([]QueueOperation{sent("q", "a", 0), received("q", 100)}, removed), "lost"},
-		{"delayed", plain, []QueueOperation{but(sent("q", "a", 0), isDelayed), received("q", 100), received("q", 6000, given("a", 5)), deleted("q", "a", 6500)}, ""},
+		{"delayed", plain, []QueueOperation{but(sent("q", "a", 0), isDelayed), received("q", 100), received("q", 6000, given("a", 5)), deletedFrom("q", "a", 6500)}, ""},
 		{"not found while it was sent", plain, slices.Concat([]QueueOperation{sent("q", "a", 0), received("q", 5)}, removed), ""},
 		{"not counted before a purge", plain, purged(job(Purge, "q", 500), counted("q", 100, 0)), "tally"},
 		{"not counted after a purge", plain, purged(job(Purge, "q", 500), counted("q", 600, 0)), ""},
@@ -207,7 +207,7 @@ func TestTheHighestPriorityComesFirst(t *testing.T) {
 		second := given("a", a.Begin/1e6)
 		second.Group = a.Group
 		return slices.Concat([]QueueOperation{a, sent("q", "b", 50)}, between, []QueueOperation{received("q", 100, given("b", 55)),
-			received("q", 200, second), deleted("q", "a", 300), deleted("q", "b", 300)})
+			received("q", 200, second), deletedFrom("q", "a", 300), deletedFrom("q", "b", 300)})
 	}
 	rules := QueueRules{HasPriority: true}
 	limited := QueueRules{HasPriority: true, GroupMaxInFlight: 1}
@@ -223,10 +223,10 @@ func TestTheHighestPriorityComesFirst(t *testing.T) {
 		{"to come later", rules, after(but(urgent(sent("q", "a", 0)), func(o *QueueOperation) { o.NotBefore = 150 })), ""},
 		{"leased by who was not answered", rules, append(again, unanswered(received("q", 60))), ""},
 		{"both together", rules, []QueueOperation{urgent(sent("q", "a", 0)), sent("q", "b", 50), received("q", 100, given("a", 5), given("b", 55)),
-			deleted("q", "a", 300), deleted("q", "b", 300)}, ""},
+			deletedFrom("q", "a", 300), deletedFrom("q", "b", 300)}, ""},
 		{"never given out", rules, []QueueOperation{urgent(sent("q", "a", 0)), sent("q", "b", 50), received("q", 100, given("b", 55)),
-			deleted("q", "b", 300), job(Purge, "q", 400)}, "priority"},
+			deletedFrom("q", "b", 300), job(Purge, "q", 400)}, "priority"},
 		{"purged before", rules, []QueueOperation{urgent(sent("q", "a", 0)), unanswered(job(Purge, "q", 20)), sent("q", "b", 50), received("q", 100, given("b", 55)),
-			deleted("q", "b", 300)}, ""},
+			deletedFrom("q", "b", 300)}, ""},
 	})
 }
