@@ -66,6 +66,9 @@ const (
 	// deadAgainSeconds is how long a queue for dead messages in another group is left alone
 	// after it was missing. Its messages are given out meanwhile.
 	deadAgainSeconds = 60
+	// recurAgainSeconds is after how long a recurring message is tried again whose time came while
+	// disks were nearly full.
+	recurAgainSeconds = 5
 	// movedHours is how long the receipt handles of a message are known after it went to
 	// another queue: as long as a lease may be.
 	movedHours = 12

@@ -175,13 +175,19 @@ func (e *entry) listRecurring(c *ListRecurring) (Reply, *Error) {
 	return &Recurrings{Results: e.recurrings(q)}, nil
 }
 
-// recur sends a recurring message whose time has come, and sets the next. A message
-// that the queue does not take any more, because its attributes changed, is left out.
+// recur sends a recurring message whose time has come, and sets the next. While disks are nearly
+// full, it is tried again soon. A message that the queue does not take any more, because its
+// attributes changed, is left out.
 func (e *entry) recur(q *queue, version uint64) {
 	value, ok := e.r.Get(binary.BigEndian.AppendUint64(recurringKey(q.id), version))
 	flotilla.Assert(ok, "a recurring message with a timer is there")
 	var r Recurring
 	mustDecode(value, &r)
+	if e.tx.NoRoom {
+		r.NextRun = e.now + recurAgainSeconds*1000
+		e.saveRecurring(q, &r)
+		return
+	}
 	entry := r.Entry
 	if q.settings.isFIFO() {
 		entry.MessageDeduplicationID = runID(r.Name, r.NextRun)

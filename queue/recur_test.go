@@ -181,3 +181,27 @@ func TestRecurringMessagesHaveLimits(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRecurringMessagesWaitForRoom: what can not be stored when its time comes is sent once, soon after
+// there is room again.
+func TestRecurringMessagesWaitForRoom(t *testing.T) {
+	l := newLab()
+	l.create(t, "q")
+	if code := put(l, "q", "often", "* * * * *"); code != "" {
+		t.Fatal(code)
+	}
+	l.noRoom = true
+	l.pass(3*minuteMillis + 30_000)
+	if l.counts("q") != "0 0 0" {
+		t.Errorf("without room: %s", l.counts("q"))
+	}
+	l.noRoom = false
+	l.pass(recurAgainSeconds * 1000)
+	if l.counts("q") != "1 0 0" {
+		t.Errorf("soon after there was room: %s", l.counts("q"))
+	}
+	l.pass(2 * minuteMillis)
+	if l.counts("q") != "3 0 0" {
+		t.Errorf("two minutes later: %s", l.counts("q"))
+	}
+}

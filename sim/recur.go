@@ -51,10 +51,10 @@ func (c *client) nextRun() (flotilla.Millis, error) {
 	return all.Results[0].NextRun, nil
 }
 
-// How long after the slowest clock says so a message has recurred, in a calm cluster; and how long
-// it may take to ask for all.
+// How long after the slowest clock says so a message has recurred, in a calm cluster, also one that could
+// not be sent for want of room; and how long it may take to ask for all.
 const (
-	recurLate = 2 * time.Second
+	recurLate = 7 * time.Second
 	recurFor  = 30 * time.Second
 )
 
