@@ -50,11 +50,12 @@ type Config struct {
 	HeartbeatTicks int             // zero means 2
 }
 
-// How fast time passes for a node, and after how much silence it takes another for dead, unless told otherwise.
-const (
-	DefaultTickMillis    flotilla.Millis = 50
-	DefaultElectionTicks                 = 12
-)
+// DefaultTickMillis is how fast time passes for a node unless told otherwise.
+const DefaultTickMillis flotilla.Millis = 50
+
+// DefaultElectionTicks is after how many ticks of silence a node takes another one for dead unless
+// told otherwise.
+const DefaultElectionTicks = 12
 
 // DefaultReplicas is how many copies a group has unless told otherwise.
 const DefaultReplicas = 3
