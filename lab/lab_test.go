@@ -389,11 +389,7 @@ at 500ms fill disk of n2 for 4s`), "--power-cuts")
 		}
 		return strings.Contains(p.Out.String(), " s  fill disk of n2")
 	}, p.Out.String)
-	labtest.Eventually(t, 30*time.Second, "n2 to be aborted", func() bool {
-		state, answers := stateOf(t, p, 2)
-		process, err := os.FindProcess(state.PID)
-		return answers && err == nil && process.Signal(syscall.SIGQUIT) == nil
-	}, p.Out.String)
+	quit(t, p, 2)
 	labtest.Eventually(t, 30*time.Second, "room for n2", func() bool { return strings.Contains(p.Out.String(), "n2: over its full disk") }, p.Out.String)
 	abort(t, p, 2)
 	<-p.Ended
@@ -428,20 +424,26 @@ at 500ms crash n1 before install for 20ms`))
 	}
 }
 
-// abort ends a node's process as an assertion does, and waits for the next one, which answers.
+// abort is quit, and waits for the next one, which answers.
 func abort(t *testing.T, p *played, node flotilla.NodeID) {
 	t.Helper()
-	var before supervisor.MemberState
+	before := quit(t, p, node)
+	labtest.Eventually(t, 30*time.Second, node.String()+" to be there again", func() bool {
+		state, answers := stateOf(t, p, node)
+		return state.Starts > before.Starts && answers
+	}, p.Out.String)
+}
+
+// quit ends a node's process as an assertion does, and returns what the node was before.
+func quit(t *testing.T, p *played, node flotilla.NodeID) (before supervisor.MemberState) {
+	t.Helper()
 	labtest.Eventually(t, 30*time.Second, node.String()+" to be aborted", func() bool {
 		state, answers := stateOf(t, p, node)
 		before = state
 		process, err := os.FindProcess(state.PID)
 		return answers && err == nil && process.Signal(syscall.SIGQUIT) == nil
 	}, p.Out.String)
-	labtest.Eventually(t, 30*time.Second, node.String()+" to be there again", func() bool {
-		state, answers := stateOf(t, p, node)
-		return state.Starts > before.Starts && answers
-	}, p.Out.String)
+	return before
 }
 
 // stateOf returns where a node of a run is in its life, and whether its process answers.
