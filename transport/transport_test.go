@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -221,28 +220,28 @@ func TestOverflowDropsAndCounts(t *testing.T) {
 // What waited for a connection that broke is stale: it is dropped, and counted.
 func TestQueueIsDroppedWithItsConnection(t *testing.T) {
 	a, b := startNode(t, basicOptions(1), newRecorder()), startNode(t, basicOptions(2), newRecorder())
-	release := make(chan struct{})
-	b.onFrame = func(flotilla.NodeID, []byte) { <-release }
-	t.Cleanup(sync.OnceFunc(func() { close(release) }))
 	meet(a, b)
 	awaitConnection(t, a, b)
-	for range 1000 { // so many that the connection has no room for what waits, however slow it all is
-		if a.statsOf(2).DroppedFull > 0 {
-			break
-		}
-		a.Send(2, make([]byte, 256<<10))
+	p := a.peer(2)
+	p.mu.Lock()
+	p.link.holders++ // as if gRPC never let go of a message: what comes now waits
+	p.mu.Unlock()
+	for range 3 {
+		a.Send(2, []byte("stale"))
 	}
 	if a.statsOf(2).QueueBytes == 0 {
 		t.Fatal("nothing waits")
 	}
-	p := a.peer(2)
 	p.mu.Lock()
 	p.redial()
 	p.mu.Unlock()
 	eventually(t, "an empty queue", func() bool {
 		s := a.statsOf(2)
-		return s.QueueBytes == 0 && s.DroppedUnreachable > 0
+		return s.QueueBytes == 0 && s.DroppedUnreachable == 3
 	})
+	if len(b.from(1)) != 0 {
+		t.Error("a frame arrived by the connection that came after")
+	}
 }
 
 func TestSetPeersMovesAndRemoves(t *testing.T) {
