@@ -45,6 +45,10 @@ type Config struct {
 	// known to be behind, twenty times as many are.
 	KeptEntries uint64
 
+	// GatherFrom is from how many commands of an entry, and behind it, on a leader waits for a
+	// moment for more before it makes the next (gather.go); zero means 16.
+	GatherFrom int
+
 	TickMillis     flotilla.Millis // zero means DefaultTickMillis
 	ElectionTicks  int             // zero means DefaultElectionTicks: an election starts after 600 to 1200 ms of silence
 	HeartbeatTicks int             // zero means 2

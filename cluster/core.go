@@ -86,6 +86,9 @@ func withDefaults(cfg Config) Config {
 	if cfg.HeartbeatTicks == 0 {
 		cfg.HeartbeatTicks = 2
 	}
+	if cfg.GatherFrom == 0 {
+		cfg.GatherFrom = gatherFrom
+	}
 	if cfg.Groups == 0 {
 		cfg.Groups = DefaultGroups(len(cfg.Members))
 	}

@@ -44,9 +44,9 @@ func (s *Server) begin(c *flotilla.Call) *Pending {
 	}
 	s.inbox.Calls = append(s.inbox.Calls, p)
 	mayWait := false
-	if int(c.Group) < len(s.gathers) {
-		g := s.gathers[c.Group]
-		mayWait = !c.IsRead && g.writes || c.IsRead && c.Level == flotilla.Linearizable && g.reads
+	if int(c.Group) < len(s.patience) {
+		p := s.patience[c.Group]
+		mayWait = !c.IsRead && len(s.inbox.Calls) < p.enough || c.IsRead && c.Level == flotilla.Linearizable && p.reads
 	}
 	s.mu.Unlock()
 	if !mayWait {

@@ -90,14 +90,15 @@ type counters struct {
 
 // hosted is one group with a replica here.
 type hosted struct {
-	id      flotilla.GroupID
-	group   *consensus.Group
-	state   consensus.State
-	route   *route
-	reads   []*Pending // linearizable and session reads that wait
-	isDirty bool
-	staged  consensus.Staged
-	held    []heldMessage // commit-only appends that may yet be saved, one a replica
+	id        flotilla.GroupID
+	group     *consensus.Group
+	state     consensus.State
+	route     *route
+	reads     []*Pending // linearizable and session reads that wait
+	isDirty   bool
+	gathering gathering
+	staged    consensus.Staged
+	held      []heldMessage // commit-only appends that may yet be saved, one a replica
 	// roundStart is when the newest read round began; fresh is published: the
 	// state was current at that time once it has reached that index.
 	roundStart map[uint64]flotilla.Millis

@@ -10,9 +10,10 @@ import (
 const (
 	// maxSentHere and maxSentAway are how many parcels of a node are on their way to a
 	// group that is led here, or elsewhere. Here one fills the one entry in flight;
-	// elsewhere the second waits at the leader while the first is in its entry.
+	// elsewhere others wait at the leader while the first is in its entry: a third may come
+	// while the leader waits for more.
 	maxSentHere = 1
-	maxSentAway = 2
+	maxSentAway = 3
 	// resendTicks is when a parcel that was not answered is sent again, though the
 	// leader did not change.
 	resendTicks = 20
@@ -97,6 +98,9 @@ func (n *Node) loseLeader(r *route, term uint64) {
 func (n *Node) dispatch(r *route) {
 	if len(r.queue) == 0 || r.leader == 0 {
 		return
+	}
+	if h := n.hosted[r.group]; h != nil && r.leader == n.cfg.Self && h.gathering.wanted > 0 {
+		return // endGatherings goes on with it
 	}
 	if len(r.sent) == 0 && n.wall-r.usedAt > consensus.SessionMillis/2 {
 		r.session = 0 // the group may forget it soon, and then no outcome would be certain

@@ -25,10 +25,10 @@ type Server struct {
 
 	mu    sync.Mutex // guards the fields up to the blank line
 	inbox inbox
-	// gathers says, by group, what need not wake the loop, because it must wait for
+	// patience says, by group, what need not wake the loop, because it must wait for
 	// something that will.
-	gathers []gathering
-	ended   bool // nothing is taken any more
+	patience []patience
+	ended    bool // nothing is taken any more
 
 	hashing     sync.Mutex // held by StatusWithHashes
 	remoteReads chan struct{}
@@ -126,30 +126,32 @@ func (s *Server) turn(in *inbox) error {
 	for _, r := range work.Reads {
 		s.serveRemote(r)
 	}
-	s.noteGathering()
+	s.notePatience()
 	return nil
 }
 
-// gathering says that a group's calls may wait for the loop to wake by itself:
-// writes while as many parcels are on their way as may be, reads while a round that
-// confirms reads is. So more of them share the next parcel or round.
-type gathering struct{ writes, reads bool }
+// patience says that a group's calls may wait for the loop to wake by itself: fewer writes
+// than enough, reads while a round that confirms reads is on its way. So more of them share the
+// next parcel or round.
+type patience struct {
+	enough int
+	reads  bool
+}
 
-// noteGathering says which calls need not wake the loop. Those that came while it
+// notePatience says which calls need not wake the loop. Those that came while it
 // was said wrongly do so now.
-func (s *Server) noteGathering() {
+func (s *Server) notePatience() {
 	s.mu.Lock()
 	missed := false
 	for _, r := range s.core.node.routeOrder {
-		for int(r.group) >= len(s.gathers) {
-			s.gathers = append(s.gathers, gathering{})
+		for int(r.group) >= len(s.patience) {
+			s.patience = append(s.patience, patience{})
 		}
-		now := gathering{writes: len(r.sent) >= s.core.node.maxSent(r), reads: s.core.node.isConfirming(r.group)}
-		before := s.gathers[r.group]
-		missed = missed || before.writes && !now.writes || before.reads && !now.reads
-		s.gathers[r.group] = now
+		now := patience{enough: s.core.node.enough(r), reads: s.core.node.isConfirming(r.group)}
+		before := s.patience[r.group]
+		missed = missed || now.enough < before.enough && len(s.inbox.Calls) >= now.enough || before.reads && !now.reads && len(s.inbox.Calls) > 0
+		s.patience[r.group] = now
 	}
-	missed = missed && len(s.inbox.Calls) > 0
 	s.mu.Unlock()
 	if missed {
 		s.poke()

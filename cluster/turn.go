@@ -26,6 +26,7 @@ func (n *Node) Turn(now Clock) error {
 		n.findRelays()
 	}
 	for range maxRounds {
+		n.endGatherings()
 		n.dispatchRoutes()
 		for _, h := range n.order {
 			n.advance(h)
@@ -54,14 +55,18 @@ func (n *Node) dispatchRoutes() {
 	n.dirtyRoutes = n.dirtyRoutes[:0]
 }
 
-// advance lets a group propose what waits, and start a read round.
+// advance lets a group propose what waits, unless it waits for more, and start a read round.
 func (n *Node) advance(h *hosted) {
 	if !h.isDirty && h.dueAt > n.wall {
 		return
 	}
 	h.isDirty = true
 	before := h.group.StartedRound()
-	h.group.Advance(n.wall)
+	if h.gathering.wanted > 0 {
+		h.group.AdvanceReads()
+	} else {
+		h.group.Advance(n.wall)
+	}
 	if round := h.group.StartedRound(); round > before {
 		h.roundStart[round] = n.mono
 	}
@@ -183,6 +188,7 @@ func (n *Node) applyReady(r *readyGroup) error {
 	if len(r.ready.Committed) > 0 {
 		isLeader := h.group.IsLeader()
 		began := n.stopwatch()
+		carried := h.group.Carried()
 		n.pulse.toggle()
 		err := h.group.Apply(r.ready.Committed, func(o consensus.Outcome) {
 			if o.Origin == n.cfg.Self {
@@ -209,6 +215,9 @@ func (n *Node) applyReady(r *readyGroup) error {
 		}
 		clear(n.outcomes)
 		n.outcomes = n.outcomes[:0]
+		if carried > 0 && h.group.Carried() == 0 {
+			n.gather(h, carried)
+		}
 		if h.id == flotilla.Directory {
 			n.directoryApplied(h)
 		}
@@ -351,6 +360,9 @@ func (n *Node) NextWake() flotilla.Millis {
 	for _, h := range n.order {
 		if h.isDirty {
 			return n.mono // the turn ended with work left over
+		}
+		if h.gathering.wanted > 0 {
+			at = min(at, h.gathering.until)
 		}
 		if len(h.held) > 0 {
 			at = min(at, h.held[0].until)

@@ -219,7 +219,9 @@ func (g *Group) applyEntry(e *raftpb.Entry, at *flotilla.Millis, visit func(Outc
 		return nil // a new leader's first entry
 	}
 	if g.inFlight > 0 && e.GetTerm() == g.term {
-		g.inFlight--
+		if g.inFlight--; g.inFlight == 0 {
+			g.carried = 0
+		}
 	}
 	head, err := decodeEntryHead(e.GetData())
 	if err != nil {

@@ -54,9 +54,10 @@ type Group struct {
 	members Members
 	apply   *applier
 
-	waiting      [][]byte // parcels for the next entry; only while leading
+	waiting      []waitingParcel // for the next entry; only while leading
 	waitingBytes int
 	inFlight     int // entries with commands proposed in this term and not yet applied
+	carried      int // commands in these
 	maxInFlight  int
 	term         uint64 // in which the fields above were filled
 	isLeader     bool   // as of the last Advance or Done
@@ -67,6 +68,12 @@ type Group struct {
 	refusals     map[flotilla.ReplicaID]Refusal // of votes, the last of each that asked
 
 	reads readRounds
+}
+
+// waitingParcel is a parcel that is in no entry yet.
+type waitingParcel struct {
+	bytes    []byte
+	commands int
 }
 
 // readRounds counts the confirmations that linearizable reads wait for. A read
@@ -265,10 +272,22 @@ func (g *Group) Submit(parcel []byte) bool {
 	if !g.IsLeader() || g.waitingBytes+len(parcel) > MaxWaitingBytes {
 		return false
 	}
-	g.waiting = append(g.waiting, parcel)
+	head, _ := decodeParcelHead(parcel) // whether it is damaged is found when it is applied, by all replicas
+	g.waiting = append(g.waiting, waitingParcel{bytes: parcel, commands: int(head.count)})
 	g.waitingBytes += len(parcel)
 	return true
 }
+
+// Waiting returns how many commands wait on this replica for the next entry.
+func (g *Group) Waiting() (commands int) {
+	for i := range g.waiting {
+		commands += g.waiting[i].commands
+	}
+	return commands
+}
+
+// Carried returns how many commands this replica has in entries on their way.
+func (g *Group) Carried() int { return g.carried }
 
 // JoinRead returns the number of the round that a read arriving now waits for:
 // it may look at the state once Confirmed has reached that round, and the state
@@ -288,11 +307,17 @@ func (g *Group) StartedRound() uint64 { return g.reads.started }
 // on their way, an empty one if a machine's deadline has come, a read round.
 func (g *Group) Advance(now flotilla.Millis) {
 	g.observe()
+	defer g.startRead()
 	for g.isLeader && g.inFlight < g.maxInFlight && (len(g.waiting) > 0 || g.apply.isDue(now) && g.inFlight == 0) {
 		if !g.propose(now) {
-			break
+			return
 		}
 	}
+}
+
+// AdvanceReads is Advance without an entry: what waits for one goes on waiting.
+func (g *Group) AdvanceReads() {
+	g.observe()
 	g.startRead()
 }
 
@@ -306,7 +331,7 @@ func (g *Group) observe() {
 	}
 	g.isLeader, g.leader = status.RaftState == raft.StateLeader, leader
 	if term := status.GetTerm(); !g.isLeader || term != g.term {
-		g.inFlight = 0
+		g.inFlight, g.carried = 0, 0
 		g.term = term
 		if !g.isLeader {
 			g.waiting, g.waitingBytes = nil, 0
@@ -318,10 +343,10 @@ func (g *Group) observe() {
 func (g *Group) propose(now flotilla.Millis) bool {
 	size, count := entryHeaderSize, 0
 	for _, p := range g.waiting {
-		if count > 0 && size+len(p) > MaxEntryBytes {
+		if count > 0 && size+len(p.bytes) > MaxEntryBytes {
 			break
 		}
-		size += len(p) + binary.MaxVarintLen32
+		size += len(p.bytes) + binary.MaxVarintLen32
 		count++
 	}
 	flags := byte(0)
@@ -330,15 +355,18 @@ func (g *Group) propose(now flotilla.Millis) bool {
 	}
 	data := appendEntryHeader(make([]byte, 0, size), flags, now)
 	for _, p := range g.waiting[:count] {
-		data = appendBytes(data, p)
+		data = appendBytes(data, p.bytes)
 	}
 	if err := g.raw.Propose(data); err != nil {
 		return false // a transfer is under way, or too much is uncommitted: they go on waiting
 	}
 	for _, p := range g.waiting[:count] {
-		g.waitingBytes -= len(p)
+		g.waitingBytes -= len(p.bytes)
+		g.carried += p.commands
 	}
-	g.waiting = g.waiting[:copy(g.waiting, g.waiting[count:])]
+	rest := copy(g.waiting, g.waiting[count:])
+	clear(g.waiting[rest:])
+	g.waiting = g.waiting[:rest]
 	g.inFlight++
 	return true
 }
