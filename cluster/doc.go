@@ -6,7 +6,7 @@
 // what has to be done around a Node by whoever drives it. Server (server.go) drives
 // one in real time: the only loop, and the flotilla.Host that doors' clients talk
 // to; package sim drives some in virtual time. route.go is how a node's commands reach a group's leader, wherever that is,
-// and happen once; relay.go is how frames go around cut links, loss.go what becomes of a leader whose links lose much; directory*.go, placement.go and balance.go say who holds and
+// and happen once; gather.go why its entries are large; relay.go is how frames go around cut links, loss.go what becomes of a leader whose links lose much; directory*.go, placement.go and balance.go say who holds and
 // leads what, and whatif.go who would; first.go is why an empty disk makes nothing at once; frame.go is what
 // nodes say to each other.
 //

@@ -51,7 +51,7 @@ func (n *Node) waitingFor(h *hosted) int {
 func (n *Node) endGatherings() {
 	for _, h := range n.order {
 		g := &h.gathering
-		if g.wanted > 0 && (n.mono >= g.until || !h.group.IsLeader() || n.waitingFor(h) >= g.wanted) {
+		if g.wanted > 0 && (n.mono >= g.until || n.waitingFor(h) >= g.wanted) {
 			*g = gathering{}
 			n.markDirty(h)
 			n.markRoute(h.route)

@@ -14,7 +14,7 @@ import (
 // what journals say in order of their stamps has each effect after its causes.
 func TestNoteNeverPrecedesItsCause(t *testing.T) {
 	kinds, refused := map[cluster.NoteKind]int{}, map[string]int{}
-	for seed := *firstSeed; seed < *firstSeed+max(*seedCount, 8); seed++ {
+	for seed := *firstSeed; seed < *firstSeed+max(*seedCount, 32); seed++ {
 		r := Run(Options{Seed: seed, HasJournals: true, Length: 30 * time.Second})
 		if !r.OK() {
 			t.Errorf("seed %d: %v", seed, r.Faults)
