@@ -33,7 +33,7 @@ func linksOf(p Picture) links {
 		l.answers[n.Node] = n.State == "up" || n.State == "unready" || n.State == "draining"
 		l.disk[n.Node] = n.DiskDelay
 		for to, f := range n.Faults {
-			l.cut[way{n.Node, to}], l.late[way{n.Node, to}] = f.Cut, f.DelayMillis
+			l.cut[way{n.Node, to}], l.late[way{n.Node, to}] = f.Cut || f.Drop >= 1, f.DelayMillis
 		}
 	}
 	return l

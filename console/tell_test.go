@@ -181,6 +181,9 @@ func TestLossOfMajorityIsForeseen(t *testing.T) {
 	full.Nodes[2].DiskDelay = 5000
 	halfway := three() // what n1 sends to n2 is late, not what comes back
 	halfway.Nodes[0].Faults = map[flotilla.NodeID]transport.Fault{2: {DelayMillis: 500}}
+	deaf, lossy := three(), three() // nothing gets from or to n1, or hardly anything
+	deaf.Nodes[0].Faults = map[flotilla.NodeID]transport.Fault{2: {Drop: 1}, 3: {Drop: 1}}
+	lossy.Nodes[0].Faults = map[flotilla.NodeID]transport.Fault{2: {Drop: 0.5}, 3: {Drop: 0.5}}
 	for _, c := range []struct {
 		what  string
 		ask   FaultAsk
@@ -219,6 +222,8 @@ func TestLossOfMajorityIsForeseen(t *testing.T) {
 		{"a disk that is too slow, of two", FaultAsk{Verb: "slow-disk", Node: 3, Delay: 600}, down, true},
 		{"a disk that is slow, of two", FaultAsk{Verb: "slow-disk", Node: 3, Delay: 599}, down, false},
 		{"a disk that was too slow already", FaultAsk{Verb: "kill", Node: 2}, full, true},
+		{"links that lose all", FaultAsk{Verb: "kill", Node: 3}, deaf, true},
+		{"links that lose half", FaultAsk{Verb: "kill", Node: 3}, lossy, false},
 		{"mending", FaultAsk{Verb: "heal"}, down, false},
 	} {
 		e := Expect(c.ask, c.p)
