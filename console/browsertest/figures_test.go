@@ -24,11 +24,18 @@ const frames = `new Promise((done) => {
 	requestAnimationFrame(next);
 })`
 
+// What is aimed at, in milliseconds: when the page is painted first, and how late 99 of 100 frames may
+// be; slower, a movement is seen to stutter.
+const (
+	maxFirstPaint = 300
+	maxFrame      = 100
+)
+
 // TestFigures measures, on an otherwise calm machine:
 //
 //	go test ./console/browsertest -run Figures -figures -v
 //
-// It fails only where nothing can be measured: docs/performance.md has what is aimed at.
+// It fails where more is needed than is aimed at; docs/performance.md has what was measured.
 func TestFigures(t *testing.T) {
 	chromium(t)
 	if !*figures {
@@ -54,6 +61,9 @@ func TestFigures(t *testing.T) {
 				paints = append(paints, millis)
 			}
 			slices.Sort(paints)
+			if median := paints[len(paints)/2]; median > maxFirstPaint {
+				t.Errorf("the first paint takes %.0f ms, %d are aimed at", median, maxFirstPaint)
+			}
 			t.Logf("first paint: median %.0f ms, worst of %d %.0f ms; the page weighs %d bytes", paints[len(paints)/2], len(paints), paints[len(paints)-1], b.weight())
 			b.until("there is a picture", `document.querySelectorAll('#picture [data-node]').length > 0`)
 			b.js(`window.setInterval(() => document.getElementById('follow').requestSubmit(), 2000)`) // something moves
@@ -64,6 +74,9 @@ func TestFigures(t *testing.T) {
 				t.Fatal(err)
 			}
 			slices.Sort(took)
+			if late := took[len(took)*99/100]; late > maxFrame {
+				t.Errorf("99 of 100 frames take up to %.0f ms, %d are aimed at", late, maxFrame)
+			}
 			t.Logf("frames in 10 s: %d; median %.1f ms, 99 of 100 within %.1f ms, the longest %.0f ms", len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
 		})
 	}
