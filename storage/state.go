@@ -102,7 +102,7 @@ func (s *groupState) ScanBack(start, end []byte) iter.Seq2[[]byte, []byte] {
 
 // Set writes a key.
 func (s *groupState) Set(key, value []byte) {
-	active, value := s.write(), copied(value)
+	active := s.write()
 	if s.looked.table == active.number && bytes.Equal(s.looked.key, key) && active.replace(s.looked.cell, value, false) {
 		return
 	}

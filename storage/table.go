@@ -42,6 +42,55 @@ type table struct {
 	ordering sync.Mutex // readers, who keep the writer out, may ask for the order at the same time
 	tree     *btree.BTreeG[item]
 	unsorted []item // not in the tree yet; no key twice, since a clone sorts first
+
+	blocks // of the writer
+}
+
+// blocks is where new items lie, many in one allocation each: a large table is some
+// thousand objects to the garbage collector and not a million, and an item's key, value and cell cost
+// no allocation. A block lives as long as something in it does: as long as its table, but for
+// what a reader still holds of it. So only an item's first value lies there; the next ones,
+// which may be many, are on their own. And what an item leaves behind in its block is counted
+// until the table goes.
+type blocks struct {
+	cells     []cell // the rest of a block
+	bytes     []byte
+	cellCount int // of the last block: the next is twice as large
+	byteCount int
+}
+
+const (
+	maxBlockCells = 128
+	maxBlockBytes = 16 << 10
+)
+
+// cell returns a new one.
+func (b *blocks) cell() *cell {
+	if len(b.cells) == 0 {
+		b.cellCount = min(max(2*b.cellCount, 4), maxBlockCells)
+		b.cells = make([]cell, b.cellCount)
+	}
+	c := &b.cells[0]
+	b.cells = b.cells[1:]
+	return c
+}
+
+// copy returns copies of a key and a value. Large ones are allocations of their own: else a
+// block's end would be wasted too often.
+func (b *blocks) copy(key, value []byte) (k, v []byte) {
+	size := len(key) + len(value)
+	if size > maxBlockBytes/16 {
+		return bytes.Clone(key), copied(value)
+	}
+	if size > len(b.bytes) {
+		b.byteCount = min(max(2*b.byteCount, maxBlockBytes/16), maxBlockBytes)
+		b.bytes = make([]byte, b.byteCount)
+	}
+	k, v = b.bytes[:len(key):len(key)], b.bytes[len(key):size:size]
+	b.bytes = b.bytes[size:]
+	copy(k, key)
+	copy(v, value)
+	return k, v
 }
 
 // maxUnsorted bounds what whoever asks for the order has to wait for: some 10 ms.
@@ -166,22 +215,24 @@ func (s span) contains(key []byte) bool {
 	return bytes.Compare(s.start, key) <= 0 && (s.end == nil || bytes.Compare(key, s.end) < 0)
 }
 
-func (t *table) set(key, value []byte) { t.put(key, copied(value), false) }
+func (t *table) set(key, value []byte) { t.put(key, value, false) }
 
 func copied(value []byte) []byte { return append(make([]byte, 0, len(value)), value...) }
 
 func (t *table) delete(key []byte) { t.put(key, nil, true) }
 
+// put takes a value, of which it makes a copy, or the note that a key is gone.
 func (t *table) put(key, value []byte, isGone bool) {
 	c := t.index[string(key)]
 	if t.replace(c, value, isGone) {
 		return
 	}
 	if c != nil {
-		t.bytes -= len(key) + len(c.value) + itemOverhead
+		t.bytes -= itemOverhead
 	}
-	c = &cell{value: value, era: t.era, isGone: isGone}
-	key = bytes.Clone(key)
+	c = t.blocks.cell()
+	key, value = t.blocks.copy(key, value)
+	*c = cell{value: value, era: t.era, isGone: isGone}
 	if len(t.unsorted) >= maxUnsorted {
 		t.items()
 	}
@@ -197,15 +248,18 @@ func (t *table) replace(c *cell, value []byte, isGone bool) bool {
 		return false
 	}
 	t.bytes += len(value) - len(c.value)
+	if !isGone {
+		value = copied(value)
+	}
 	c.value, c.isGone = value, isGone
 	return true
 }
 
 // drop removes an item without leaving a note.
 func (t *table) drop(key []byte) {
-	if old, ok := t.items().Delete(lookup(key)); ok {
+	if _, ok := t.items().Delete(lookup(key)); ok {
 		delete(t.index, string(key))
-		t.bytes -= len(old.key) + len(old.value) + itemOverhead
+		t.bytes -= itemOverhead
 	}
 }
 
