@@ -408,6 +408,14 @@ func (n *Node) isCutOff(g flotilla.GroupID) bool {
 	return n.ticks > uint64(n.cfg.ElectionTicks) && inReach <= len(holders)/2
 }
 
+// refuses is isCutOff for the calls of one turn, which all find the same.
+func (n *Node) refuses(r *route) bool {
+	if turn := n.counters.turns + 1; r.askedTurn != turn {
+		r.askedTurn, r.isCutOff = turn, n.isCutOff(r.group)
+	}
+	return r.isCutOff
+}
+
 // nodeOf returns the node that a replica of a hosted group is on, or 0.
 func (h *hosted) nodeOf(id flotilla.ReplicaID) flotilla.NodeID {
 	if node, ok := h.group.Members().Node[id]; ok {
@@ -427,7 +435,7 @@ func (n *Node) submit(c *Pending) {
 		n.submitRead(c)
 		return
 	}
-	if n.isCutOff(c.call.Group) {
+	if n.refuses(r) {
 		n.fail(c, flotilla.Refused(flotilla.NoQuorum, ""))
 		return
 	}

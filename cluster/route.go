@@ -53,7 +53,11 @@ type route struct {
 	usedAt  flotilla.Millis // when the session was last used, on the wall clock
 	next    uint64          // number of the next command
 	queue   []*Pending
-	sent    []*sentParcel // in order of number; one that opens a session has no calls
+
+	askedTurn uint64 // in which isCutOff was asked last, see Node.refuses; 0: never
+	isCutOff  bool
+
+	sent []*sentParcel // in order of number; one that opens a session has no calls
 }
 
 // sentParcel is a parcel that waits for its outcome.

@@ -93,7 +93,8 @@ func (e *entry) dueAt(at flotilla.Millis) *due {
 		return d
 	}
 	d := &due{at: at}
-	if value, ok := e.r.Get(dueKey(at)); ok {
+	if e.has(timers(), uint64(at)) { // else the state would be asked for nothing, which costs most
+		value, _ := e.r.Get(dueKey(at))
 		d.count, _ = binary.Uvarint(value)
 	}
 	e.dues[at] = d

@@ -87,6 +87,15 @@ func (e *entry) add(t trie, number uint64) {
 	}
 }
 
+// has reports whether a number is in the set.
+func (e *entry) has(t trie, number uint64) bool {
+	if number < t.base || *t.height == 0 {
+		return false
+	}
+	at := number - t.base
+	return e.node(t, 0, at>>6).bits&(1<<(at&63)) != 0
+}
+
 // remove takes a number out of the set.
 func (e *entry) remove(t trie, number uint64) {
 	at := number - t.base
