@@ -164,6 +164,13 @@ func TestSlownessThatIsNeededIsTold(t *testing.T) {
 	}
 }
 
+// lossyLinks are three nodes with such links from and to n1 that so much is lost.
+func lossyLinks(share float64) Picture {
+	p := three()
+	p.Nodes[0].Faults = map[flotilla.NodeID]transport.Fault{2: {Drop: share}, 3: {Drop: share}}
+	return p
+}
+
 // TestLossOfMajorityIsForeseen: by deaths and by cuts, by links and disks that are too slow, but not where a
 // third node can pass messages on, and not again where it is lost already.
 func TestLossOfMajorityIsForeseen(t *testing.T) {
@@ -181,9 +188,7 @@ func TestLossOfMajorityIsForeseen(t *testing.T) {
 	full.Nodes[2].DiskDelay = 5000
 	halfway := three() // what n1 sends to n2 is late, not what comes back
 	halfway.Nodes[0].Faults = map[flotilla.NodeID]transport.Fault{2: {DelayMillis: 500}}
-	deaf, lossy := three(), three() // nothing gets from or to n1, or hardly anything
-	deaf.Nodes[0].Faults = map[flotilla.NodeID]transport.Fault{2: {Drop: 1}, 3: {Drop: 1}}
-	lossy.Nodes[0].Faults = map[flotilla.NodeID]transport.Fault{2: {Drop: 0.5}, 3: {Drop: 0.5}}
+	deaf, lossy := lossyLinks(1), lossyLinks(0.5)
 	for _, c := range []struct {
 		what  string
 		ask   FaultAsk
