@@ -10,7 +10,7 @@ import (
 // what they want next. A leader that began its next entry right then would take only those
 // that had been waiting meanwhile: there would be two crowds that take turns, each with entries,
 // fsyncs and frames of its own. So it waits until most of both are there, for a millisecond at
-// most. Few clients are never waited for (docs/decisions/0015).
+// most. Where fewer commands come, nobody waits (docs/decisions/0015).
 const (
 	// gatherFrom is how many commands the last entry had, with those that wait, if more are waited for.
 	gatherFrom = 16
@@ -36,10 +36,10 @@ func (n *Node) gather(h *hosted, carried int) {
 	h.gathering = gathering{wanted: all * gatherPercent / 100, until: n.mono + gatherMillis}
 }
 
-// waitingFor is how many commands wait for a group's next entry.
+// waitingFor is how many commands wait that can go with a group's next entry.
 func (n *Node) waitingFor(h *hosted) int {
 	count := h.group.Waiting()
-	if h.route.leader == n.cfg.Self {
+	if h.route.leader == n.cfg.Self && len(h.route.sent) < n.maxSent(h.route) {
 		for _, c := range h.route.queue {
 			count += len(c.call.Commands)
 		}
@@ -59,7 +59,7 @@ func (n *Node) endGatherings() {
 	}
 }
 
-// enough returns how many calls for a group must have come to a node before its loop should
+// enough returns how many commands for a group must have come to a node before its loop should
 // look at them: until then it waits for something that wakes it.
 func (n *Node) enough(r *route) int {
 	if len(r.sent) >= n.maxSent(r) {

@@ -106,3 +106,37 @@ func TestReadsDoNotWaitForWrites(t *testing.T) {
 		t.Fatalf("round %d after %d, and it waits for %d", h.group.StartedRound(), before, h.gathering.wanted)
 	}
 }
+
+// TestPatienceIsOfCommands: a client that sends many commands at once wakes the loop as many clients do.
+func TestPatienceIsOfCommands(t *testing.T) {
+	_, leader := ready(t)
+	s := &Server{core: leader.core, wake: make(chan struct{}, 1), patience: []patience{{}, {enough: 19}}}
+	ask := func(commands int, isRead bool) (isAwake bool) {
+		call := &flotilla.Call{Group: 1, IsRead: isRead}
+		for range commands {
+			call.Commands = append(call.Commands, []byte("La0000"))
+		}
+		if s.begin(call) == nil {
+			t.Fatal("it was answered at once")
+		}
+		select {
+		case <-s.wake:
+			return true
+		default:
+			return false
+		}
+	}
+	if ask(18, false) {
+		t.Error("18 of 19 commands wake the loop")
+	}
+	if !ask(30, true) {
+		t.Error("a read does not wake the loop")
+	}
+	if !ask(1, false) {
+		t.Error("the last of 19 commands does not wake the loop")
+	}
+	s.take(inbox{})
+	if ask(18, false) || !ask(32, false) {
+		t.Error("what was taken counts, or what came in one call does not")
+	}
+}

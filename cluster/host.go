@@ -43,10 +43,13 @@ func (s *Server) begin(c *flotilla.Call) *Pending {
 		return nil
 	}
 	s.inbox.Calls = append(s.inbox.Calls, p)
+	if !c.IsRead {
+		s.inbox.commands += len(c.Commands)
+	}
 	mayWait := false
 	if int(c.Group) < len(s.patience) {
 		p := s.patience[c.Group]
-		mayWait = !c.IsRead && len(s.inbox.Calls) < p.enough || c.IsRead && c.Level == flotilla.Linearizable && p.reads
+		mayWait = !c.IsRead && s.inbox.commands < p.enough || c.IsRead && c.Level == flotilla.Linearizable && p.reads
 	}
 	s.mu.Unlock()
 	if !mayWait {

@@ -41,7 +41,8 @@ type Server struct {
 // inbox is what has arrived since the loop last looked.
 type inbox struct {
 	Input
-	tasks []func() // questions to the core, and reports; called by the loop
+	commands int      // of the calls that write
+	tasks    []func() // questions to the core, and reports; called by the loop
 }
 
 // New returns a server that has opened all its groups. Run makes it work.
@@ -130,8 +131,8 @@ func (s *Server) turn(in *inbox) error {
 	return nil
 }
 
-// patience says that a group's calls may wait for the loop to wake by itself: fewer writes
-// than enough, reads while a round that confirms reads is on its way. So more of them share the
+// patience says that a group's calls may wait for the loop to wake by itself: writes of fewer
+// than enough commands, reads while a round that confirms reads is on its way. So more of them share the
 // next parcel or round.
 type patience struct {
 	enough int
@@ -149,7 +150,7 @@ func (s *Server) notePatience() {
 		}
 		now := patience{enough: s.core.node.enough(r), reads: s.core.node.isConfirming(r.group)}
 		before := s.patience[r.group]
-		missed = missed || now.enough < before.enough && len(s.inbox.Calls) >= now.enough || before.reads && !now.reads && len(s.inbox.Calls) > 0
+		missed = missed || now.enough < before.enough && s.inbox.commands >= now.enough || before.reads && !now.reads && len(s.inbox.Calls) > 0
 		s.patience[r.group] = now
 	}
 	s.mu.Unlock()

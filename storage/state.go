@@ -141,6 +141,7 @@ func (s *groupState) Commit(mark consensus.Mark) {
 	active := s.write()
 	flotilla.Assert(mark.Index >= s.mark.Index, "%v: a state goes back from %d to %d", s.group, s.mark.Index, mark.Index)
 	s.mark = mark
+	s.looked.cell = nil // it keeps others of its block
 	s.isDirty = true
 	grown, sealed := active.bytes-s.dirtyFrom, s.newlySealed
 	s.isWriting, s.newlySealed = false, 0

@@ -77,10 +77,10 @@ func (b *blocks) cell() *cell {
 
 // copy returns copies of a key and a value. Large ones are allocations of their own: else a
 // block's end would be wasted too often.
-func (b *blocks) copy(key, value []byte) (k, v []byte) {
+func (b *blocks) copy(key, value []byte) (k, v []byte, inBlock bool) {
 	size := len(key) + len(value)
 	if size > maxBlockBytes/16 {
-		return bytes.Clone(key), copied(value)
+		return bytes.Clone(key), copied(value), false
 	}
 	if size > len(b.bytes) {
 		b.byteCount = min(max(2*b.byteCount, maxBlockBytes/16), maxBlockBytes)
@@ -90,7 +90,7 @@ func (b *blocks) copy(key, value []byte) (k, v []byte) {
 	b.bytes = b.bytes[size:]
 	copy(k, key)
 	copy(v, value)
-	return k, v
+	return k, v, true
 }
 
 // maxUnsorted bounds what whoever asks for the order has to wait for: some 10 ms.
@@ -105,9 +105,10 @@ type item struct {
 // cell holds a value, or the note that the key is gone. The bytes are never written
 // to: a new value is a new slice, so that readers may keep the old one.
 type cell struct {
-	value  []byte
-	era    int
-	isGone bool
+	value   []byte
+	era     int
+	isGone  bool
+	inBlock bool // the value lies in a block
 }
 
 // span is start <= key < end; a nil end is the end of the key space.
@@ -231,8 +232,8 @@ func (t *table) put(key, value []byte, isGone bool) {
 		t.bytes -= itemOverhead
 	}
 	c = t.blocks.cell()
-	key, value = t.blocks.copy(key, value)
-	*c = cell{value: value, era: t.era, isGone: isGone}
+	key, value, inBlock := t.blocks.copy(key, value)
+	*c = cell{value: value, era: t.era, isGone: isGone, inBlock: inBlock}
 	if len(t.unsorted) >= maxUnsorted {
 		t.items()
 	}
@@ -247,19 +248,26 @@ func (t *table) replace(c *cell, value []byte, isGone bool) bool {
 	if c == nil || c.era != t.era {
 		return false
 	}
-	t.bytes += len(value) - len(c.value)
+	t.bytes += len(value)
+	if !c.inBlock { // else it stays there
+		t.bytes -= len(c.value)
+	}
 	if !isGone {
 		value = copied(value)
 	}
-	c.value, c.isGone = value, isGone
+	c.value, c.isGone, c.inBlock = value, isGone, false
 	return true
 }
 
 // drop removes an item without leaving a note.
 func (t *table) drop(key []byte) {
-	if _, ok := t.items().Delete(lookup(key)); ok {
+	if old, ok := t.items().Delete(lookup(key)); ok {
 		delete(t.index, string(key))
 		t.bytes -= itemOverhead
+		if !old.inBlock && old.era == t.era { // else a clone can see it
+			t.bytes -= len(old.value)
+			old.cell.value = nil // the cell stays in its block
+		}
 	}
 }
 
