@@ -37,25 +37,42 @@ func (c *Client) Run(ctx context.Context) {
 }
 
 // Carry empties the outboxes of the groups that this node leads by one parcel each, and
-// reports whether there was any. A failure is left for the next time. Run does so again and
-// again; who has no goroutines calls it.
+// reports whether there was any. A failure is left for the next time, and so is what else goes to the
+// same group: others do not wait for it. Run does so again and again; who has no goroutines calls it.
 func (c *Client) Carry(ctx context.Context) (hasMore bool) {
 	for _, g := range c.host.Topology().Groups {
 		if g.ID == flotilla.Directory || g.Leader != c.host.Self() {
 			continue
 		}
-		var box Outbox
-		if c.ask(ctx, &flotilla.Call{Group: g.ID, IsRead: true}, &ReadOutbox{}, &box) != nil {
-			continue
-		}
-		for _, parcel := range box.Parcels {
-			hasMore = c.carryOne(ctx, g.ID, parcel) || hasMore
-		}
-		for _, name := range box.Unsettled {
-			_, _ = c.settle(ctx, name) // if it fails, it is tried again
-		}
+		hasMore = c.carryFrom(ctx, g.ID) || hasMore
 	}
 	return hasMore
+}
+
+// carryFrom is Carry for one group.
+func (c *Client) carryFrom(ctx context.Context, from flotilla.GroupID) (hasMore bool) {
+	failed := map[flotilla.GroupID]bool{}
+	for after := ""; ; {
+		var box Outbox
+		if c.ask(ctx, &flotilla.Call{Group: from, IsRead: true}, &ReadOutbox{After: after}, &box) != nil {
+			return hasMore
+		}
+		for _, parcel := range box.Parcels {
+			if to := c.GroupOf(parcel.Target); !failed[to] {
+				failed[to] = !c.carryOne(ctx, from, parcel)
+				hasMore = hasMore || !failed[to]
+			}
+		}
+		if after == "" {
+			for _, name := range box.Unsettled {
+				_, _ = c.settle(ctx, name) // if it fails, it is tried again
+			}
+		}
+		if !box.HasMore {
+			return hasMore
+		}
+		after = box.Parcels[len(box.Parcels)-1].Target
+	}
 }
 
 func (c *Client) carryOne(ctx context.Context, from flotilla.GroupID, parcel OutboxParcel) bool {

@@ -51,6 +51,9 @@ func invalidAttribute(name string) *Error {
 	return &Error{Code: CodeInvalidAttributeValue, Message: "Invalid value for the parameter " + name + "."}
 }
 
+// NoSuchQueue is the answer to what is asked of a queue that is not there.
+func NoSuchQueue() *Error { return noSuchQueue() }
+
 func noSuchQueue() *Error {
 	return &Error{Code: CodeQueueDoesNotExist, Message: messageQueueDoesNotExist}
 }

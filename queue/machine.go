@@ -200,7 +200,7 @@ func (e *entry) read(b []byte) (Reply, *Error) {
 	case *SummarizeQueues:
 		return e.summarize(c)
 	case *ReadOutbox:
-		return e.readOutbox()
+		return e.readOutbox(c)
 	case *ReadPlan:
 		return e.readPlan(c)
 	case *FindReady:

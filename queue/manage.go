@@ -173,6 +173,7 @@ func (e *entry) purgeQueue(c *PurgeQueue) (Reply, *Error) {
 // counts, and so do what its message groups did, and its deduplication ids.
 func (e *entry) purge(q *queue) {
 	groups := e.spent(q)
+	moves := e.moves(q)
 	var memory header
 	if q.seenFirst < q.seenNext {
 		memory = header{seenFirst: q.seenFirst, seenNext: q.seenNext, seenGen: q.memory()}
@@ -185,6 +186,12 @@ func (e *entry) purge(q *queue) {
 	q.seenFirst, q.seenNext, q.seenGen = memory.seenFirst, memory.seenNext, memory.seenGen
 	q.isRecordChanged, q.isHeaderChanged = true, true
 	e.names[q.gen] = q.queueRecord.name
+	if len(moves.Results) > 0 {
+		if newest := &moves.Results[0]; newest.Status == MoveRunning {
+			newest.Status = MoveCompleted // nothing is left to be moved
+		}
+		e.saveMoves(q, moves)
+	}
 	e.sweepLater(q)
 	if rate := q.rateLimit(); rate > 0 {
 		e.spendOfQueue(q, rate, 0) // who waits is told as soon as there is more, of the new data
@@ -346,6 +353,9 @@ func (e *entry) listQueues(c *ListQueues) (Reply, *Error) {
 func (e *entry) list(prefix, after string, limit int64, wanted func(record []byte) bool) (Reply, *Error) {
 	if limit < 1 || limit > MaxListed {
 		return nil, invalid("Value for parameter MaxResults is invalid. Reason: Must be between 1 and 1000, if provided.")
+	}
+	if strings.Contains(prefix, "/") { // so begin partitions' names, and no queue's
+		return &QueueNames{}, nil
 	}
 	start, end := recordKey(prefix), prefixEnd(recordKey(prefix))
 	if after >= prefix {

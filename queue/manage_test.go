@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"flotilla"
 )
 
 func createCode(l *lab, name string, attributes ...string) string {
@@ -194,6 +196,73 @@ func TestNumbersGoOnAfterAPurge(t *testing.T) {
 	second := l.send("q.fifo", "b", inGroup)
 	if second.SequenceNumber <= first.SequenceNumber {
 		t.Errorf("before the purge %d, after it %d", first.SequenceNumber, second.SequenceNumber)
+	}
+	if err := l.verify(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPurgeKeepsMoveTasks: what was moved before is history; what still was to be moved is gone.
+func TestPurgeKeepsMoveTasks(t *testing.T) {
+	l := newLab()
+	l.create(t, "dead")
+	l.create(t, "q", "RedrivePolicy", `{"deadLetterTargetArn":"dead","maxReceiveCount":1}`)
+	for range 10 {
+		l.send("dead", "x")
+	}
+	started, code := do[MoveStarted](l, &StartMessageMoveTask{SourceQueue: "dead", DestinationQueue: "q", MaxNumberOfMessagesPerSecond: 1})
+	if code != "" {
+		t.Fatal(code)
+	}
+	for _, again := range []flotilla.Millis{0, PurgeSeconds * 1000} {
+		l.pass(again)
+		if _, code := do[Done](l, &PurgeQueue{QueueName: "dead"}); code != "" {
+			t.Fatal(code)
+		}
+		moves, code := ask[MoveTasks](l, &ListMessageMoveTasks{SourceQueue: "dead"})
+		if code != "" || len(moves.Results) != 1 || moves.Results[0].TaskHandle != started.TaskHandle || moves.Results[0].Status != MoveCompleted {
+			t.Errorf("%q; tasks %+v", code, moves.Results)
+		}
+	}
+	if _, code := do[MoveStarted](l, &StartMessageMoveTask{SourceQueue: "dead", DestinationQueue: "q"}); code != "" {
+		t.Errorf("another task: %q", code)
+	}
+	if err := l.verify(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPartitionsAreNotListed: a partition's name is no queue's.
+func TestPartitionsAreNotListed(t *testing.T) {
+	l := newLab()
+	part := route{Base: "q", ID: 7, Slots: []uint64{5}}
+	l.create(t, "q")
+	do[Done](l, &CreateQueue{QueueName: part.partition(0), Secret: make([]byte, 32)})
+	for _, prefix := range []string{"q/", "q/0"} {
+		names, code := ask[QueueNames](l, &ListQueues{QueueNamePrefix: prefix, MaxResults: 10})
+		if code != "" || len(names.Names) != 0 {
+			t.Errorf("%s: %q %v", prefix, code, names.Names)
+		}
+	}
+}
+
+// TestTooOldIsNotMoved: a dead letter that is too old since its queue keeps messages less long does not live again
+// by being moved.
+func TestTooOldIsNotMoved(t *testing.T) {
+	l := newLab()
+	l.create(t, "dead", "MessageRetentionPeriod", "1209600")
+	l.create(t, "q", "RedrivePolicy", `{"deadLetterTargetArn":"dead","maxReceiveCount":1}`, "MessageRetentionPeriod", "1209600")
+	l.send("q", "old")
+	l.pass(4 * 86_400_000)
+	l.change("q", l.receive("q", 1)[0].ReceiptHandle, 0)
+	l.send("dead", "new")
+	l.set(t, "dead", "MessageRetentionPeriod", "345600")
+	if _, code := do[MoveStarted](l, &StartMessageMoveTask{SourceQueue: "dead", DestinationQueue: "q"}); code != "" {
+		t.Fatal(code)
+	}
+	l.pass(10_000)
+	if got := bodies(l.receive("q", 10)); got != "new" || l.counts("dead") != "0 0 0" {
+		t.Errorf("received %q; %s are left", got, l.counts("dead"))
 	}
 	if err := l.verify(); err != nil {
 		t.Error(err)

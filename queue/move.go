@@ -281,6 +281,10 @@ func (e *entry) moveOne(q *queue, number uint64, task *MoveTask) bool {
 	if l.state != stateReady {
 		return false
 	}
+	if e.expiry(q, m) <= e.now { // the queue keeps messages less long by now: a new one would live again
+		e.expire(q, number, m)
+		return false
+	}
 	w := way{to: task.DestinationQueue, isElsewhere: task.isElsewhere, task: task.version}
 	if w.to == "" {
 		w.to, w.isElsewhere = m.deadSource, m.deadSource != ""

@@ -92,15 +92,18 @@ func (e *entry) post(target string, p posted) {
 }
 
 // ReadOutbox asks for the first messages of each outbox of a group, a read; Outbox.
-type ReadOutbox struct{}
+type ReadOutbox struct {
+	After string // a target: what goes to those behind it
+}
 
-func (*ReadOutbox) op() byte      { return 'o' }
-func (*ReadOutbox) fields(*coder) {}
+func (*ReadOutbox) op() byte          { return 'o' }
+func (m *ReadOutbox) fields(c *coder) { c.text(&m.After) }
 
 // Outbox is the reply to ReadOutbox.
 type Outbox struct {
 	Parcels   []OutboxParcel
 	Unsettled []string // queues of the group whose plans are not settled
+	HasMore   bool     // behind the last parcel's target
 }
 
 // OutboxParcel is the first messages of one outbox; Messages are the machine's own.
@@ -117,13 +120,21 @@ func (m *Outbox) fields(c *coder) {
 		list(c, &p.Messages, func(b *[]byte) { c.bytes(b) })
 	})
 	texts(c, &m.Unsettled)
+	c.bool(&m.HasMore)
 }
 
-func (e *entry) readOutbox() (Reply, *Error) {
+func (e *entry) readOutbox(c *ReadOutbox) (Reply, *Error) {
 	reply := &Outbox{Unsettled: e.unsettled()}
-	start := outboxKey("")
+	start, end := outboxKey(""), prefixEnd(outboxKey(""))
+	if c.After != "" {
+		start = append(outboxKey(c.After), 0)
+	}
 	size := 0
-	for key, value := range e.r.Scan(start, prefixEnd(start)) {
+	for key, value := range e.r.Scan(start, end) {
+		if size >= 4*MaxMessageBytes {
+			reply.HasMore = true
+			break
+		}
 		var o outbox
 		mustDecode(value, &o)
 		parcel := OutboxParcel{Target: string(key[2:]), First: o.first}
@@ -269,6 +280,7 @@ func (e *entry) putBack(target string, p posted) {
 	m.receives -= min(m.receives, p.receives) // they count here again
 	number := q.nextNumber
 	e.put(q, &m, e.now)
-	l := lease{lane: m.lane, receives: p.receives}
+	l := e.lease(q, number) // put has it wait behind what is delayed of a FIFO queue's group
+	l.lane, l.receives = m.lane, p.receives
 	e.saveLease(q, number, &l)
 }

@@ -371,3 +371,56 @@ func TestMoveTasksKeepTheirRate(t *testing.T) {
 		t.Errorf("5, and 15 in three steps, are not %s", l.counts("to"))
 	}
 }
+
+// TestWhatComesBackWaitsBehindDelayed lets a message of a FIFO queue die into a queue that is
+// gone, while a later one of its group is delayed. It waits behind that, and both can be received.
+func TestWhatComesBackWaitsBehindDelayed(t *testing.T) {
+	from, to := newLab(), newLab()
+	do[Done](from, &CreateQueue{QueueName: "q.fifo", Secret: make([]byte, 32), IsDeadTargetElsewhere: true,
+		Attributes: []Pair{{"FifoQueue", "true"}, {"DelaySeconds", "60"}, {"VisibilityTimeout", "10"},
+			{"RedrivePolicy", `{"deadLetterTargetArn":"gone.fifo","maxReceiveCount":1}`}}})
+	from.send("q.fifo", "first", inGroup("g", "1"))
+	from.pass(60_000)
+	first := from.receive("q.fifo", 1)
+	from.send("q.fifo", "second", inGroup("g", "2"))
+	from.pass(10_000)
+	if len(first) != 1 {
+		t.Fatalf("received %+v", first)
+	}
+	carry(t, from, to) // there is no such queue
+	if err := from.verify(); err != nil || from.counts("q.fifo") != "0 0 2" {
+		t.Fatalf("%v; %s", err, from.counts("q.fifo"))
+	}
+	from.pass(50_000)
+	if got := bodies(from.receive("q.fifo", 10)); got != "second first" {
+		t.Errorf("received %q", got)
+	}
+	if err := from.verify(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOneTargetDoesNotHoldUpOthers: however much waits for a group that does not answer, what
+// goes to others is read too.
+func TestOneTargetDoesNotHoldUpOthers(t *testing.T) {
+	from := newLab()
+	for _, name := range []string{"a", "z"} {
+		do[Done](from, &CreateQueue{QueueName: name, Secret: make([]byte, 32), IsDeadTargetElsewhere: true,
+			Attributes: []Pair{{"RedrivePolicy", `{"deadLetterTargetArn":"` + name + `-dead","maxReceiveCount":1}`}}})
+	}
+	large := strings.Repeat("x", MaxMessageBytes)
+	for range 6 {
+		from.send("a", large)
+		from.change("a", from.receive("a", 1)[0].ReceiptHandle, 0)
+	}
+	from.send("z", large)
+	from.change("z", from.receive("z", 1)[0].ReceiptHandle, 0)
+	box, _ := ask[Outbox](from, &ReadOutbox{})
+	if len(box.Parcels) != 1 || len(box.Parcels[0].Messages) != 4 || !box.HasMore {
+		t.Fatalf("%d parcels, more: %v", len(box.Parcels), box.HasMore)
+	}
+	box, _ = ask[Outbox](from, &ReadOutbox{After: box.Parcels[0].Target})
+	if len(box.Parcels) != 1 || box.Parcels[0].Target != "z-dead" || len(box.Parcels[0].Messages) != 1 || box.HasMore {
+		t.Errorf("behind it: %d parcels, more: %v", len(box.Parcels), box.HasMore)
+	}
+}

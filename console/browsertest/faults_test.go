@@ -114,7 +114,7 @@ func TestWhatWasExpectedStays(t *testing.T) {
 	chromium(t)
 	f := labtest.StartFleet(t, 3)
 	b, leader, _, third := fromFollower(t, f)
-	b.until("the leader is chosen", fmt.Sprintf(`document.getElementById('fault').elements.node.value === '%d' && document.getElementById('expect').textContent.includes(' leads ')`, leader))
+	b.until("the leader is chosen, and what is foretold is of it", fmt.Sprintf(`document.getElementById('fault').elements.node.value === '%d' && document.getElementById('expect').textContent.startsWith('%v ends') && document.getElementById('expect').textContent.includes(' leads ')`, leader, leader))
 	b.js(`window.foretold = document.getElementById('expect').textContent; document.getElementById('fault').requestSubmit()`)
 	b.until("it is down", word(leader)+" === 'down'")
 	b.until("another one that runs is chosen", fmt.Sprintf(`document.getElementById('fault').elements.node.value === '%d' && document.getElementById('expect').textContent.includes('%v ends')`, third, third))

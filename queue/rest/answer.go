@@ -254,6 +254,9 @@ func (h *Handler) listMoves(ctx context.Context, a args) (*Moves, error) {
 }
 
 func (h *Handler) startMove(ctx context.Context, a args, in *StartMove) (*MoveStarted, error) {
+	if strings.Contains(in.Destination, "/") {
+		return nil, queue.NoSuchQueue()
+	}
 	started, err := h.Client.StartMessageMoveTask(ctx, queue.StartMessageMoveTask{SourceQueue: a.queue(),
 		DestinationQueue: in.Destination, MaxNumberOfMessagesPerSecond: in.PerSecond})
 	if err != nil {

@@ -163,6 +163,9 @@ func readArgs(route route, r *http.Request, caller string) (a args, err error) {
 		if !utf8.ValidString(a.path[name]) {
 			return a, malformed("the path is not UTF-8")
 		}
+		if name == "queue" && strings.Contains(a.path[name], "/") { // a partition's, which only its queue may touch
+			return a, queue.NoSuchQueue()
+		}
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {

@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -276,17 +277,26 @@ func canonicalPath(u *url.URL) string {
 
 // canonicalQuery is the query in order, without the signature itself.
 func canonicalQuery(raw string) string {
-	var pairs []string
+	var pairs [][2]string
 	for pair := range strings.SplitSeq(raw, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		name, nameErr := url.QueryUnescape(name)
 		value, valueErr := url.QueryUnescape(value)
 		if pair != "" && nameErr == nil && valueErr == nil && name != "X-Amz-Signature" {
-			pairs = append(pairs, escape(name)+"="+escape(value))
+			pairs = append(pairs, [2]string{escape(name), escape(value)})
 		}
 	}
-	slices.Sort(pairs)
-	return strings.Join(pairs, "&")
+	slices.SortFunc(pairs, func(a, b [2]string) int { // by name first: that one name begins with another, and goes on with what is less than =, changes nothing
+		return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
+	})
+	var b strings.Builder
+	for i, pair := range pairs {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(pair[0] + "=" + pair[1])
+	}
+	return b.String()
 }
 
 // escape is AWS's URI encoding: all but letters, digits and - . _ ~.

@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -234,5 +235,21 @@ func TestRegionsAreThoseSignedFor(t *testing.T) {
 		if !strings.Contains(text, "<Value>arn:aws:sqs:"+test.want+":000000000000:jobs</Value>") {
 			t.Errorf("%s: %s", test.name, text)
 		}
+	}
+}
+
+// TestParametersAreSignedInOrderOfTheirNames: one that begins like another comes behind it, whatever it goes on with.
+func TestParametersAreSignedInOrderOfTheirNames(t *testing.T) {
+	h, _ := signedDoor()
+	link := "http://127.0.0.1:9324/000000000000/jobs?Action=GetQueueAttributes&X-Amz-Expires=60"
+	for i, name := range []string{"All", "QueueArn", "DelaySeconds", "VisibilityTimeout", "CreatedTimestamp", "Policy", "MaximumMessageSize", "MessageRetentionPeriod", "ReceiveMessageWaitTimeSeconds", "RedrivePolicy"} {
+		link += fmt.Sprintf("&AttributeName.%d=%s", i+1, name)
+	}
+	answer := httptest.NewRecorder()
+	r := httptest.NewRequest("GET", presign(t, link, time.Now()), nil)
+	r.Host = "127.0.0.1:9324"
+	h.ServeHTTP(answer, r)
+	if answer.Code == http.StatusForbidden {
+		t.Errorf("%d %s", answer.Code, answer.Body)
 	}
 }
