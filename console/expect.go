@@ -24,6 +24,11 @@ type Expectation struct {
 func Expect(a FaultAsk, p Picture) Expectation {
 	o := outlookOf(a, p)
 	e := Expectation{Says: says(a, o) + silence(a, p), Loses: o.loses}
+	if len(o.ends) > 0 {
+		e.Loses = o.ends
+		e.Says = fmt.Sprintf("%v would be lost for good: too few copies are left for a majority, whoever is started again, and nobody can make new ones. %v is wiped, and comes back with an empty disk.", join(o.ends), a.Node)
+		return e
+	}
 	if len(e.Loses) > 0 {
 		e.Says = fmt.Sprintf("%v would have no majority: writes and linearizable reads are refused, eventual reads go on, and nothing that was acknowledged is lost. %s", join(e.Loses), e.Says)
 	}
@@ -37,6 +42,7 @@ type outlook struct {
 	// leads is what the node leads that has a majority then, and so elects another leader.
 	leads led
 	loses []flotilla.GroupID // have no majority then, and have one now
+	ends  []flotilla.GroupID // never have one again: what is left of their copies is none, whoever comes back
 	// isWhole says that each group has a majority then; isSafe that each has one without a node
 	// that becomes slow, too.
 	isWhole, isSafe bool
@@ -54,6 +60,9 @@ func outlookOf(a FaultAsk, p Picture) outlook {
 			o.leaderless = append(o.leaderless, g.Group)
 		}
 		hasIt := then.hasMajority(g)
+		if a.Verb == supervisor.Wipe && now.endsWithout(g, a.Node) {
+			o.ends = append(o.ends, g.Group)
+		}
 		switch {
 		case !hasIt && now.hasMajority(g):
 			o.loses = append(o.loses, g.Group)
@@ -243,6 +252,9 @@ func wipeSays(name string, o outlook) string {
 	text := name + " is killed, loses all of its data, and starts with an empty disk. " + o.election()
 	if o.state == "down" {
 		text = name + " is down: it starts with an empty disk."
+	}
+	if !o.isWhole {
+		return text + " Leaders fill its new copies once there is a majority again."
 	}
 	return text + " It comes back with new copies that leaders fill by snapshots; until then one more loss is one too many."
 }

@@ -112,6 +112,26 @@ func isVoter(c CopyPicture) bool { return c.Role != "learner" }
 // tell of it. It counts as one that does not vote, until the group makes another.
 func (l links) isLost(c CopyPicture) bool { return c.Role == "unknown" && l.answers[c.Node] }
 
+// endsWithout reports whether a group never has a majority again once a copy of it is wiped: of those that are down,
+// too, too few have their data then.
+func (l links) endsWithout(g GroupPicture, node flotilla.NodeID) bool {
+	voters, left, isOne := 0, 0, false
+	for _, c := range g.Copies {
+		if !isVoter(c) {
+			continue
+		}
+		voters++
+		switch {
+		case l.isLost(c):
+		case c.Node == node:
+			isOne = true
+		default:
+			left++
+		}
+	}
+	return isOne && 2*left <= voters
+}
+
 // hasMajority reports whether more than half of a group's voters can reach each other in time,
 // straight or by way of others.
 func (l links) hasMajority(g GroupPicture) bool {

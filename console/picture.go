@@ -95,6 +95,7 @@ func (w *watcher) addIncoming(nodes []NodePicture) {
 			}
 			own := from.Faults[to]
 			own.Cut, own.DelayMillis = own.Cut || fault.Cut, own.DelayMillis+fault.DelayMillis
+			own.Drop = max(own.Drop, fault.Drop)
 			faults := maps.Clone(from.Faults) // it is the report's, which is not ours to change
 			if faults == nil {
 				faults = map[flotilla.NodeID]transport.Fault{}

@@ -546,3 +546,29 @@ func TestWhoWasStoppedLeadsNoMore(t *testing.T) {
 		}
 	}
 }
+
+// TestWipingTheLastCopiesIsAskedFor: while nodes are down nothing is lost that they do not lose with their disks.
+func TestWipingTheLastCopiesIsAskedFor(t *testing.T) {
+	down, half, gone := three(), three(), three()
+	down.Nodes[0].State, down.Nodes[1].State = "down", "down"
+	half.Nodes[0].State, half.Nodes[1].State, half.Groups[0].Copies[0].Role = "up", "down", "unknown" // n1 was wiped, and is back without a copy
+	gone.Nodes[1].State, gone.Groups[0].Copies[0].Role, gone.Groups[0].Copies[2].Role = "down", "unknown", "unknown"
+	for _, c := range []struct {
+		what string
+		p    Picture
+		node flotilla.NodeID
+		ends bool
+	}{
+		{"one of two that are down", down, 1, false},
+		{"the second of them", half, 2, true},
+		{"the one that is left", half, 3, true},
+		{"the one that was wiped already", half, 1, false},
+		{"the last copy", gone, 2, true},
+		{"one of three", three(), 1, false},
+	} {
+		e := Expect(FaultAsk{Verb: "wipe", Node: c.node}, c.p)
+		if ends := strings.Contains(e.Says, "for good"); ends != c.ends || ends && len(e.Loses) == 0 {
+			t.Errorf("%s: %+v", c.what, e)
+		}
+	}
+}

@@ -136,14 +136,14 @@ async function hour() {
 // Sending and working
 
 async function send(f) {
-  const m = {body: f.body.value, ...(f.delay.value ? {delay_seconds: Number(f.delay.value)} : {}), ...(f.group.value ? {group: f.group.value} : {})};
-  if (current.endsWith('.fifo')) m.deduplication_id = Date.now().toString(36) + Math.random().toString(36).slice(2);
+  const queue = current, m = {body: f.body.value, ...(f.delay.value ? {delay_seconds: Number(f.delay.value)} : {}), ...(f.group.value ? {group: f.group.value} : {})};
+  if (queue.endsWith('.fifo')) m.deduplication_id = Date.now().toString(36) + Math.random().toString(36).slice(2);
   else if (f.priority.value) m.priority = Number(f.priority.value);
-  const [r] = (await api('POST', of(current, 'messages'), {messages: [m]})).results;
+  const [r] = (await api('POST', of(queue, 'messages'), {messages: [m]})).results;
   if (r.error) throw failure(r.error);
-  follow(r.id);
+  if (queue === current) follow(r.id); // else people went on to another one meanwhile
   refresh();
-  return ['Sent, and on the disks of a majority: ', link(`${current}/${r.id}`, 'its life'), ' is shown below.'];
+  return ['Sent, and on the disks of a majority: ', link(`${queue}/${r.id}`, 'its life'), ' is shown below.'];
 }
 
 let mine = []; // what this page has leased
@@ -156,7 +156,7 @@ async function receive(f) {
   const lasts = Number(f.lease.value || about?.attributes.VisibilityTimeout); // by this page's own clock: it may differ from theirs
   const fresh = got.messages.map((m) => ({...m, queue, ends: lasts >= 0 ? began + 1000 * lasts : Date.parse(m.lease_ends_at)}));
   mine = [...fresh, ...mine.filter((m) => m.ends > Date.now() && !fresh.some((n) => n.queue === m.queue && n.id === m.id))].slice(0, 50);
-  follow(got.messages[0].id);
+  if (queue === current) follow(got.messages[0].id);
   drawMine();
   return `Received, for the ${['first', 'second', 'third'][got.messages[0].receives - 1] ?? got.messages[0].receives + 'th'} time. Now do the work, and say so.`;
 }

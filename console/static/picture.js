@@ -66,7 +66,8 @@ function wireState(a, b) {
   if (isGone(a) || isGone(b)) return ['dead', ''];
   if (ab?.cut && ba?.cut) return ['cut', '✕'];
   if (ab?.cut || ba?.cut) return ['cut', `✕ ${name(ab?.cut ? a.node : b.node)} → ${name(ab?.cut ? b.node : a.node)}`];
-  if (ab || ba) return ['slow', `+${Math.max(ab?.delay_ms ?? 0, ba?.delay_ms ?? 0)} ms`];
+  const ms = Math.max(ab?.delay_ms ?? 0, ba?.delay_ms ?? 0);
+  if (ab || ba) return ['slow', ms ? `+${ms} ms` : 'lossy'];
   return ['', ''];
 }
 

@@ -188,9 +188,18 @@ func (v *KeyView) add(name, value []byte) {
 	if len(v.Pairs) == maxElements {
 		return
 	}
-	shown := [2]string{escape(name, maxElement), escape(value, maxElement)}
-	v.Pairs = append(v.Pairs, shown)
-	v.Texts = append(v.Texts, shown == [2]string{string(name), string(value)})
+	shownName, isName := shownLine(name)
+	shownValue, isValue := shownLine(value)
+	v.Pairs = append(v.Pairs, [2]string{shownName, shownValue})
+	v.Texts = append(v.Texts, isName && isValue)
+}
+
+// shownLine returns bytes as they are shown, and whether that is what they are: a line of text, as a form has it.
+func shownLine(b []byte) (shown string, isWhole bool) {
+	if len(b) <= maxElement && utf8.Valid(b) && !strings.ContainsFunc(string(b), unicode.IsControl) {
+		return string(b), true
+	}
+	return escape(b, maxElement), false
 }
 
 func isUnseen(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
