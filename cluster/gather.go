@@ -59,13 +59,19 @@ func (n *Node) endGatherings() {
 	}
 }
 
+// isGathering reports whether a group that this node leads waits for more: endGatherings goes on with it.
+func (n *Node) isGathering(r *route) bool {
+	h := n.hosted[r.group]
+	return h != nil && r.leader == n.cfg.Self && h.gathering.wanted > 0
+}
+
 // enough returns how many commands for a group must have come to a node before its loop should
 // look at them: until then it waits for something that wakes it.
 func (n *Node) enough(r *route) int {
 	if len(r.sent) >= n.maxSent(r) {
 		return math.MaxInt // the outcome of what is on its way
 	}
-	if h := n.hosted[r.group]; h != nil && r.leader == n.cfg.Self && h.gathering.wanted > 0 {
+	if h := n.hosted[r.group]; n.isGathering(r) {
 		return h.gathering.wanted - n.waitingFor(h)
 	}
 	return 1

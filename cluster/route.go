@@ -100,11 +100,8 @@ func (n *Node) loseLeader(r *route, term uint64) {
 
 // dispatch sends what waits, as long as not too much is on its way.
 func (n *Node) dispatch(r *route) {
-	if len(r.queue) == 0 || r.leader == 0 {
+	if len(r.queue) == 0 || r.leader == 0 || n.isGathering(r) {
 		return
-	}
-	if h := n.hosted[r.group]; h != nil && r.leader == n.cfg.Self && h.gathering.wanted > 0 {
-		return // endGatherings goes on with it
 	}
 	if len(r.sent) == 0 && n.wall-r.usedAt > consensus.SessionMillis/2 {
 		r.session = 0 // the group may forget it soon, and then no outcome would be certain

@@ -131,7 +131,7 @@ func (c *Client) listMovesSpread(ctx context.Context, s *spreadQueue, reply *Mov
 	answers := c.askAll(ctx, s, s.everyone(), list, func() Reply { return &MoveTasks{} })
 	for _, a := range answers {
 		if isCode(a.err, CodeResourceNotFound) {
-			return noSuchQueue()
+			return NoSuchQueue()
 		}
 		if a.err != nil {
 			return a.err

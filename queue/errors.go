@@ -52,8 +52,6 @@ func invalidAttribute(name string) *Error {
 }
 
 // NoSuchQueue is the answer to what is asked of a queue that is not there.
-func NoSuchQueue() *Error { return noSuchQueue() }
-
-func noSuchQueue() *Error {
+func NoSuchQueue() *Error {
 	return &Error{Code: CodeQueueDoesNotExist, Message: messageQueueDoesNotExist}
 }

@@ -134,7 +134,7 @@ func (e *entry) wiped(q *queue) {
 func (e *entry) deleteQueue(c *DeleteQueue) (Reply, *Error) {
 	q := e.known(c.QueueName)
 	if q == nil {
-		return nil, noSuchQueue()
+		return nil, NoSuchQueue()
 	}
 	if q.isDeleted { // but not everywhere yet
 		return &Done{isBegun: true}, nil
@@ -153,7 +153,7 @@ func (e *entry) deleteQueue(c *DeleteQueue) (Reply, *Error) {
 func (e *entry) purgeQueue(c *PurgeQueue) (Reply, *Error) {
 	q := e.queue(c.QueueName)
 	if q == nil {
-		return nil, noSuchQueue()
+		return nil, NoSuchQueue()
 	}
 	isOpen := q.settled < q.generation // the last one may not have come to all partitions
 	if q.purged != 0 && e.now < q.purged+PurgeSeconds*1000 && !isOpen {
@@ -203,7 +203,7 @@ func (e *entry) purge(q *queue) {
 func (e *entry) setAttributes(c *SetQueueAttributes) (Reply, *Error) {
 	q := e.queue(c.QueueName)
 	if q == nil {
-		return nil, noSuchQueue()
+		return nil, NoSuchQueue()
 	}
 	s := q.settings
 	if err := s.setAll(c.Attributes, s.isFIFO(), false); err != nil {
@@ -230,7 +230,7 @@ func (e *entry) setAttributes(c *SetQueueAttributes) (Reply, *Error) {
 func (e *entry) tagQueue(c *TagQueue) *Error {
 	q := e.queue(c.QueueName)
 	if q == nil {
-		return noSuchQueue()
+		return NoSuchQueue()
 	}
 	q.isRecordChanged = true
 	return q.setTags(c.Tags)
@@ -274,7 +274,7 @@ func CheckTag(key, value string) *Error {
 func (e *entry) untagQueue(c *UntagQueue) *Error {
 	q := e.queue(c.QueueName)
 	if q == nil {
-		return noSuchQueue()
+		return NoSuchQueue()
 	}
 	q.isRecordChanged = true
 	q.tags = slices.DeleteFunc(q.tags, func(p Pair) bool { return slices.Contains(c.TagKeys, p.Name) })
@@ -312,7 +312,7 @@ func (m *QueueAttributes) fields(c *coder) {
 func (e *entry) getAttributes(c *GetQueueAttributes) (Reply, *Error) {
 	q := e.queue(c.QueueName)
 	if q == nil {
-		return nil, noSuchQueue()
+		return nil, NoSuchQueue()
 	}
 	reply := &QueueAttributes{Attributes: q.settings.pairs(), Tags: q.tags, Counters: q.counters,
 		CreatedTimestamp: q.created, LastModifiedTimestamp: q.modified, OldestSentTimestamp: e.oldest(q)}

@@ -204,9 +204,7 @@ func TestNumbersGoOnAfterAPurge(t *testing.T) {
 
 // TestPurgeKeepsMoveTasks: what was moved before is history; what still was to be moved is gone.
 func TestPurgeKeepsMoveTasks(t *testing.T) {
-	l := newLab()
-	l.create(t, "dead")
-	l.create(t, "q", "RedrivePolicy", `{"deadLetterTargetArn":"dead","maxReceiveCount":1}`)
+	l := newLabWithDead(t)
 	for range 10 {
 		l.send("dead", "x")
 	}

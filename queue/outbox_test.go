@@ -287,10 +287,16 @@ func TestHeadersOfAllAgesAreRead(t *testing.T) {
 	}
 }
 
-func TestMoveTasksMoveWhatIsReady(t *testing.T) {
+// newLabWithDead has a queue q whose messages go to dead after one receive.
+func newLabWithDead(t *testing.T) *lab {
 	l := newLab()
 	l.create(t, "dead")
 	l.create(t, "q", "RedrivePolicy", `{"deadLetterTargetArn":"dead","maxReceiveCount":1}`)
+	return l
+}
+
+func TestMoveTasksMoveWhatIsReady(t *testing.T) {
+	l := newLabWithDead(t)
 	for range 25 {
 		l.send("q", "x")
 		l.change("q", l.receive("q", 1)[0].ReceiptHandle, 0)

@@ -180,7 +180,7 @@ func (q *queue) rateLimit() uint64 { return q.share(uint64(q.settings.values[rat
 func (e *entry) whole(name string) (*queue, *Error) {
 	q := e.queue(name)
 	if q == nil {
-		return nil, noSuchQueue()
+		return nil, NoSuchQueue()
 	}
 	if q.isSpread() {
 		return nil, q.isSpreadError()
@@ -243,7 +243,7 @@ func (m *Plan) fields(c *coder) {
 func (e *entry) readPlan(c *ReadPlan) (Reply, *Error) {
 	q := e.known(c.QueueName)
 	if q == nil || !q.isSpread() {
-		return nil, noSuchQueue()
+		return nil, NoSuchQueue()
 	}
 	return &Plan{Route: q.route(), IsSettled: q.settled == q.generation, plan: q.plan, secret: q.secret, settings: q.settings}, nil
 }

@@ -89,7 +89,7 @@ func badLabel(label, reason string) *Error {
 func (e *entry) addPermission(c *AddPermission) *Error {
 	q := e.queue(c.QueueName)
 	if q == nil {
-		return noSuchQueue()
+		return NoSuchQueue()
 	}
 	old := q.settings.texts[policy]
 	if old == "" {
@@ -109,7 +109,7 @@ func (e *entry) addPermission(c *AddPermission) *Error {
 func (e *entry) removePermission(c *RemovePermission) *Error {
 	q := e.queue(c.QueueName)
 	if q == nil {
-		return noSuchQueue()
+		return NoSuchQueue()
 	}
 	p, _ := parsePolicy(q.settings.texts[policy])
 	at := p.at(c.Label)
